@@ -1,0 +1,237 @@
+"""The job: typed, strict, read from YAML with `--set a.b=c` on top.
+
+Every field's description is its documentation: `docs/jobs.md` is generated from this module.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from transphy3d.errors import JobError
+from transphy3d.files import canonical_json, sha256_text
+
+# Raise when the same job would give other pixels or geometry than before.
+GENERATOR_VERSION = 1
+
+Range = tuple[float, float]
+Channel = Literal["rgb", "depth", "depth_behind", "normal", "instance"]
+CHANNELS: tuple[Channel, ...] = ("rgb", "depth", "depth_behind", "normal", "instance")
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Weights = dict[str, Annotated[float, Field(ge=0)]]
+
+
+class Section(BaseModel):
+    """A part of a job; unknown keys are errors and ranges are (low, high)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="after")
+    def _ranges_ascend(self) -> Section:
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if _is_range(field.annotation) and value[0] > value[1]:
+                raise ValueError(f"{name}: low end {value[0]} is above high end {value[1]}")
+        return self
+
+
+def _is_range(annotation: Any) -> bool:
+    """Whether a field is a (low, high) pair, which is any two-tuple but a resolution."""
+    args = typing.get_args(annotation)
+    return typing.get_origin(annotation) is tuple and len(args) == 2 and args[1] is not Ellipsis
+
+
+class Selection(Section):
+    """Names to choose from: all but `exclude`, or only `include`; shell patterns allowed."""
+
+    include: list[str] = Field(["*"], description="patterns of names that may be drawn")
+    exclude: list[str] = Field([], description="patterns of names that are never drawn")
+
+
+class MeshSource(Section):
+    """One mesh of the user's own."""
+
+    path: str = Field(description="file: .glb, .gltf, .obj, .ply, .stl or .blend")
+    size: Annotated[float, Field(gt=0)] | None = Field(
+        None, description="longest edge in metres after scaling; null keeps the file's metres"
+    )
+    up: Literal["x", "y", "z", "-x", "-y", "-z"] = Field(
+        "z", description="the file's axis that points up"
+    )
+    kinds: list[Literal["glass", "plastic", "metal", "ceramic"]] = Field(
+        ["glass", "plastic", "metal", "ceramic"], description="materials it may be made of"
+    )
+    category: str = Field("custom", description="category written to the object table")
+
+
+class ObjectsConfig(Section):
+    """What is dropped."""
+
+    count: tuple[Annotated[int, Field(ge=1, le=200)], Annotated[int, Field(ge=1, le=200)]] = Field(
+        (4, 10), description="how many objects a scene has, low and high"
+    )
+    families: Selection = Field(Selection(), description="procedural families")
+    weights: Weights = Field({}, description="weight by family, 1 where not named")
+    procedural: Fraction = Field(
+        1.0, description="share of procedural objects; the rest are drawn from `meshes`"
+    )
+    meshes: list[MeshSource] = Field([], description="meshes of your own")
+    optical: Weights = Field(
+        {"transparent": 0.6, "reflective": 0.3, "opaque": 0.1},
+        description="weight of each optical class",
+    )
+    scale: Range = Field((0.85, 1.15), description="factor on an asset's real size")
+    upright: Fraction = Field(0.4, description="share of objects that start standing")
+    filled: Fraction = Field(
+        0.4, description="share of standing transparent vessels that hold a liquid"
+    )
+    segments: Annotated[int, Field(ge=24, le=512)] = Field(
+        96, description="divisions of a full turn; more is rounder, slower and larger"
+    )
+
+
+class MaterialsConfig(Section):
+    """What things are made of."""
+
+    select: Selection = Field(Selection(), description="material records by name")
+    weights: Weights = Field({}, description="weight by record, 1 where not named")
+    folder: str | None = Field(None, description="a folder of further material YAML files")
+
+
+class SupportsConfig(Section):
+    """What the objects lie on or in."""
+
+    kinds: Weights = Field(
+        {"table": 0.5, "tray": 0.15, "bin": 0.15, "box": 0.1, "bowl": 0.05, "shelf": 0.05},
+        description="weight of each kind of support",
+    )
+
+
+class RoomsConfig(Section):
+    """What surrounds the support."""
+
+    kinds: Weights = Field(
+        {"room": 0.5, "backdrop": 0.25, "open": 0.25},
+        description="weight of each kind of surroundings",
+    )
+
+
+class LightsConfig(Section):
+    """Light: HDR environments and area lights."""
+
+    environments: str = Field(
+        "builtin", description="`builtin` (the eight that ship with bpy), or a folder of .exr/.hdr"
+    )
+    strength: Range = Field((0.6, 1.6), description="factor on the environment's radiance")
+    rigs: Weights = Field(
+        {"environment": 0.5, "window": 0.25, "studio": 0.25},
+        description="weight of each light rig",
+    )
+
+
+class CameraConfig(Section):
+    """Circles around the objects' geometric centre with sinusoidal perturbation."""
+
+    fov: tuple[Annotated[float, Field(gt=5, lt=150)], Annotated[float, Field(gt=5, lt=150)]] = (
+        Field((35.0, 60.0), description="horizontal field of view, degrees")
+    )
+    distance: Range = Field(
+        (1.15, 2.2),
+        description="distance in units of the one at which all objects just fill the frame",
+    )
+    elevation: Range = Field((12.0, 60.0), description="angle above the horizon, degrees")
+    arc: Range = Field((60.0, 360.0), description="degrees travelled over the sequence")
+    radius_wobble: Range = Field((0.0, 0.12), description="amplitude, share of the radius")
+    height_wobble: Range = Field((0.0, 0.15), description="amplitude, share of the height")
+    look_wobble: Range = Field((0.0, 0.08), description="amplitude, share of the objects' radius")
+    cycles: Range = Field((0.5, 3.0), description="cycles of a perturbation over the sequence")
+
+
+class PhysicsConfig(Section):
+    """Dropping and checking."""
+
+    max_seconds: Annotated[float, Field(gt=0)] = Field(
+        8.0, description="simulated seconds after which an unsettled scene is rejected"
+    )
+    max_penetration: Annotated[float, Field(gt=0)] = Field(
+        0.0005, description="metres that two bodies may overlap at rest"
+    )
+    max_speed: Annotated[float, Field(gt=0)] = Field(0.01, description="m/s that counts as rest")
+    attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        20, description="scenes sampled before a sequence is given up"
+    )
+
+
+class RenderConfig(Section):
+    """Cycles. What is not set here comes from the preset."""
+
+    preset: Literal["preview", "standard", "reference"] = Field(
+        "standard", description="sample count, bounces, clamping and caustics as one choice"
+    )
+    device: Literal["auto", "gpu", "cpu"] = Field(
+        "auto", description="`gpu` without one is an error; `auto` says what it took"
+    )
+    denoiser: Literal["auto", "optix", "openimagedenoise", "none"] = Field(
+        "auto", description="`auto`: OptiX on NVIDIA GPUs, Open Image Denoise elsewhere"
+    )
+    samples: Annotated[int, Field(ge=1, le=65536)] | None = Field(
+        None, description="samples per pixel; null takes the preset's"
+    )
+    view_transform: Literal["AgX", "Filmic", "Standard"] = Field(
+        "AgX", description="scene-linear light to display values"
+    )
+    exposure: Annotated[float, Field(ge=-10, le=10)] = Field(0.0, description="stops")
+
+
+class OutputConfig(Section):
+    """What is written."""
+
+    channels: list[Channel] = Field(list(CHANNELS), description="channels to store")
+    sequences_per_shard: Annotated[int, Field(ge=1)] = Field(
+        100, description="sequences packed into one shard"
+    )
+
+
+class RunConfig(Section):
+    """How the work is done; nothing here changes what is made."""
+
+    workers: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="sequences at a time")
+    threads: Annotated[int, Field(ge=0)] = Field(0, description="per worker; 0 shares all cores")
+    attempts: Annotated[int, Field(ge=1)] = Field(3, description="tries before one is set aside")
+    frame_timeout: Annotated[float, Field(gt=0)] = Field(
+        1800.0, description="seconds without a new frame after which Blender is stopped"
+    )
+    keep_blend: bool = Field(False, description="keep each sequence's .blend for debugging")
+    keep_frames: bool = Field(False, description="keep the rendered frames after publishing")
+
+
+class Job(Section):
+    """A data set to make."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")] = Field(
+        description="name of the data set and of its default output folder"
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="0 is a seed like others")
+    sequences: Annotated[int, Field(ge=1)] = Field(description="how many to make")
+    frames: Annotated[int, Field(ge=1, le=100_000)] = Field(120, description="per sequence")
+    fps: Annotated[float, Field(gt=0)] = Field(24.0, description="frames per second")
+    width: Annotated[int, Field(ge=16, le=16384)] = Field(832, description="pixels")
+    height: Annotated[int, Field(ge=16, le=16384)] = Field(480, description="pixels")
+    plugins: list[str] = Field(
+        [], description="Python files of your own that add families, supports, rooms or rigs"
+    )
+    objects: ObjectsConfig = ObjectsConfig()
+    materials: MaterialsConfig = MaterialsConfig()
+    supports: SupportsConfig = SupportsConfig()
+    rooms: RoomsConfig = RoomsConfig()
+    lights: LightsConfig = LightsConfig()
+    camera: CameraConfig = CameraConfig()
+    physics: PhysicsConfig = PhysicsConfig()
+    render: RenderConfig = RenderConfig()
+    output: OutputConfig = OutputConfig()
+    run: RunConfig = RunConfig()
