@@ -52,7 +52,7 @@ class TextureRecord(_Strict):
 
     kind: TextureKind
     scale: Span[Annotated[float, Field(gt=0, le=10)]] = (0.1, 0.1)
-    palettes: Annotated[list[list[tuple[Share, Share, Share]]], Field(min_length=1)]
+    palettes: Annotated[list[list[tuple[Share, Share, Share]]], Field(min_length=1)] = [[]]
     roughness_variation: Span[Share] = (0.0, 0.0)
     bump: Span[Share] = (0.0, 0.0)
 
