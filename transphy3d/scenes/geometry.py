@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from transphy3d.assets.geometry import Asset, FloatArray, Mesh
@@ -29,12 +30,14 @@ class Support:
     half_extents : half sizes in x and y of the area to drop onto, metres
     round : the area is the ellipse in that rectangle instead of all of it
     rim : height in metres of the walls around the area, 0 for a table top
+    view : azimuth in radians from which the area can be seen, and how far to either side of it
     """
 
     bodies: tuple[StaticBody, ...]
     half_extents: tuple[float, float]
     round: bool
     rim: float
+    view: tuple[float, float] = (0.0, math.pi)
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,112 @@
+"""Presets of Cycles' settings, and the settings of one sequence.
+
+The figures behind the numbers stand in docs/rendering.md; benchmarks/render_quality.py measures
+them again.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from transphy3d.config import RenderConfig
+from transphy3d.jsonio import record
+from transphy3d.scenes.stage import RenderSettings
+
+CYCLES_SEEDS = 2**31
+
+
+@record
+class Preset:
+    """What a preset fixes; see `RenderSettings` for units. `denoise` allows the denoiser."""
+
+    samples: int
+    max_bounces: int
+    transmission_bounces: int
+    transparent_bounces: int
+    glossy_bounces: int
+    diffuse_bounces: int
+    volume_bounces: int
+    clamp_indirect: float
+    caustics: bool
+    filter_glossy: float
+    denoise: bool
+
+
+PRESETS: dict[str, Preset] = {
+    "preview": Preset(
+        samples=8,  # denoised, what 64 samples give without
+        # A ray through one hollow vessel crosses four walls' surfaces, through two vessels one
+        # behind the other eight; four more for a reflection inside and for the table behind.
+        max_bounces=12,
+        transmission_bounces=12,
+        transparent_bounces=8,  # what ray-visibility tricks in users' own materials need
+        glossy_bounces=4,  # mirrors facing each other; beyond that each is dark
+        diffuse_bounces=2,  # light from table and walls; a third bounce changes little
+        volume_bounces=0,  # absorption needs none; only scattering liquids do
+        # Caustics through glass are rare and bright: ten times white keeps the light that they
+        # carry and drops the fireflies, which no denoiser removes.
+        clamp_indirect=10.0,
+        caustics=True,  # light through glass is one; without them its shadow is black
+        filter_glossy=0.5,  # blurs second and later glossy hits, where noise hides them anyway
+        denoise=True,
+    ),
+    "standard": Preset(
+        samples=16,
+        max_bounces=24,
+        transmission_bounces=16,
+        transparent_bounces=16,
+        glossy_bounces=8,
+        diffuse_bounces=4,
+        volume_bounces=2,
+        clamp_indirect=10.0,
+        caustics=True,
+        filter_glossy=0.2,
+        denoise=True,
+    ),
+    "reference": Preset(
+        samples=2048,  # error of display values about one 8-bit step where no caustic falls
+        max_bounces=32,
+        transmission_bounces=24,
+        transparent_bounces=32,
+        glossy_bounces=16,
+        diffuse_bounces=8,
+        volume_bounces=4,
+        clamp_indirect=0.0,  # no bias
+        caustics=True,
+        filter_glossy=0.0,
+        denoise=False,
+    ),
+}
+
+
+def resolve(config: RenderConfig, seed: int, threads: int) -> RenderSettings:
+    """The settings of one sequence.
+
+    seed : any non-negative integer, the sequence's own; threads : 0 = all cores
+    """
+    preset = PRESETS[config.preset]
+    return RenderSettings(
+        device=config.device,
+        denoiser=_denoiser(config, preset),
+        samples=preset.samples if config.samples is None else config.samples,
+        max_bounces=preset.max_bounces,
+        transmission_bounces=preset.transmission_bounces,
+        transparent_bounces=preset.transparent_bounces,
+        glossy_bounces=preset.glossy_bounces,
+        diffuse_bounces=preset.diffuse_bounces,
+        volume_bounces=preset.volume_bounces,
+        clamp_indirect=preset.clamp_indirect,
+        caustics=preset.caustics,
+        filter_glossy=preset.filter_glossy,
+        view_transform=config.view_transform,
+        exposure=config.exposure,
+        seed=seed % CYCLES_SEEDS,
+        threads=threads,
+    )
+
+
+def _denoiser(
+    config: RenderConfig, preset: Preset
+) -> Literal["auto", "optix", "openimagedenoise", "none"]:
+    """A denoiser named in the job holds; `auto` leaves it to the preset."""
+    return "none" if config.denoiser == "auto" and not preset.denoise else config.denoiser
