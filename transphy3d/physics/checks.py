@@ -1,0 +1,39 @@
+"""What a scene at rest has to fulfil."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from transphy3d.assets.geometry import FloatArray
+from transphy3d.physics.area import within_area
+from transphy3d.physics.world import World
+from transphy3d.scenes.geometry import Support
+from transphy3d.scenes.rotations import matrix
+from transphy3d.scenes.spec import Pose
+
+# A vessel keeps its liquid up to this lean, degrees: its level would visibly tilt beyond.
+MAX_LIQUID_TILT = 1.0
+
+
+def has_escaped(center: FloatArray, support: Support) -> bool:
+    """Whether an object with this centre of mass, (3,), has left the support.
+
+    It has below the floor, and outside the walls of a support that has walls.
+    """
+    if center[2] < 0:
+        return True
+    return support.rim > 0 and not within_area(center[None, :2], support)[0]
+
+
+def deepest_overlap(world: World, handles: Sequence[int], others: Sequence[int]) -> float:
+    """The greatest overlap in metres among `handles`, and between them and `others`; 0 if none."""
+    pairs = [*combinations(handles, 2), *((a, b) for a in handles for b in others)]
+    return max(0.0, -min((world.gap(a, b, 0.0) for a, b in pairs), default=0.0))
+
+
+def tilt(pose: Pose) -> float:
+    """Degrees between an object's own Z axis and the vertical."""
+    return float(np.degrees(np.arccos(np.clip(matrix(pose.rotation)[2, 2], -1, 1))))
