@@ -1,0 +1,1 @@
+"""From a sampled scene to objects at rest."""

@@ -9,7 +9,8 @@ import numpy as np
 import trimesh
 from scipy.spatial.transform import Rotation
 
-from transphy3d.assets.geometry import Asset, FloatArray, Mesh
+from transphy3d.assets.geometry import Asset, FloatArray, Mesh, Part
+from transphy3d.assets.liquid import fill
 from transphy3d.errors import AssetError
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.spec import ObjectSpec, Pose
@@ -75,23 +76,37 @@ def surface(material: Material) -> Surface:
 
 
 def rigid_body(spec: ObjectSpec, asset: Asset) -> RigidBody:
-    """The rigid body of a sampled object.
+    """The rigid body of a sampled object; its liquid counts as a solid in it.
 
     The parts must be closed meshes. The surface is that of the heaviest part.
     Raises AssetError if a part encloses no volume.
     """
-    solids = [
-        solid_inertia(part.mesh, spec.scale, spec.materials[part.name].density)
-        for part in asset.parts
-    ]
-    for part, solid in zip(asset.parts, solids, strict=True):
-        _require_volume(asset, part.name, solid)
-    heaviest = max(zip(solids, asset.parts, strict=True), key=lambda pair: pair[0].mass)[1]
-    total = combine(solids)
+    solids = [_part_inertia(asset, part, spec) for part in asset.parts]
+    heaviest = asset.parts[int(np.argmax([solid.mass for solid in solids]))]
+    total = combine([*solids, *_liquid_inertia(asset, spec)])
     moments, axes = principal_axes(total.tensor)
     hulls = tuple(axes.inv().apply(hull * spec.scale - total.center) for hull in asset.hulls)
     material = spec.materials[heaviest.name]
     return RigidBody(hulls, total.mass, moments, surface(material), total.center, axes)
+
+
+def _part_inertia(asset: Asset, part: Part, spec: ObjectSpec) -> Inertia:
+    solid = solid_inertia(part.mesh, spec.scale, spec.materials[part.name].density)
+    if not solid.mass > 0 or not np.all(np.linalg.eigvalsh(solid.tensor) > 0):
+        raise AssetError(
+            f"asset {asset.name!r}, part {part.name!r}: mass {solid.mass:.3g} kg from its faces; "
+            "physics needs a closed mesh whose faces turn counter-clockwise seen from outside"
+        )
+    return solid
+
+
+def _liquid_inertia(asset: Asset, spec: ObjectSpec) -> list[Inertia]:
+    if spec.liquid is None:
+        return []
+    body = spec.materials[asset.parts[0].name]
+    filled = fill(asset, spec.liquid.fraction, spec.liquid.material.ior, body.ior)
+    liquid = filled.parts[-1].mesh
+    return [solid_inertia(liquid, spec.scale, spec.liquid.material.density)]
 
 
 def solid_inertia(mesh: Mesh, scale: float, density: float) -> Inertia:
@@ -120,11 +135,3 @@ def principal_axes(tensor: FloatArray) -> tuple[FloatArray, Rotation]:
     moments, axes = np.linalg.eigh(tensor)
     axes[:, 0] *= np.sign(np.linalg.det(axes))  # a rotation, not a reflection
     return moments, Rotation.from_matrix(axes)
-
-
-def _require_volume(asset: Asset, part: str, solid: Inertia) -> None:
-    if not solid.mass > 0 or not np.all(np.linalg.eigvalsh(solid.tensor) > 0):
-        raise AssetError(
-            f"asset {asset.name!r}, part {part!r}: mass {solid.mass:.3g} kg from its faces; "
-            "physics needs a closed mesh whose faces turn counter-clockwise seen from outside"
-        )

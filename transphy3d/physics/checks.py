@@ -7,31 +7,20 @@ from itertools import combinations
 
 import numpy as np
 
-from transphy3d.assets.geometry import FloatArray
-from transphy3d.physics.area import within_area
 from transphy3d.physics.world import World
-from transphy3d.scenes.geometry import Support
 from transphy3d.scenes.rotations import matrix
 from transphy3d.scenes.spec import Pose
 
+# Gaps from this on, in metres, are no overlap and need no measuring.
+TOUCHING = 0.0005
 # A vessel keeps its liquid up to this lean, degrees: its level would visibly tilt beyond.
 MAX_LIQUID_TILT = 1.0
-
-
-def has_escaped(center: FloatArray, support: Support) -> bool:
-    """Whether an object with this centre of mass, (3,), has left the support.
-
-    It has below the floor, and outside the walls of a support that has walls.
-    """
-    if center[2] < 0:
-        return True
-    return support.rim > 0 and not within_area(center[None, :2], support)[0]
 
 
 def deepest_overlap(world: World, handles: Sequence[int], others: Sequence[int]) -> float:
     """The greatest overlap in metres among `handles`, and between them and `others`; 0 if none."""
     pairs = [*combinations(handles, 2), *((a, b) for a in handles for b in others)]
-    return max(0.0, -min((world.gap(a, b, 0.0) for a, b in pairs), default=0.0))
+    return max(0.0, -min((world.gap(a, b, TOUCHING) for a, b in pairs), default=0.0))
 
 
 def tilt(pose: Pose) -> float:

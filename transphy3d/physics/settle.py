@@ -8,6 +8,7 @@ import numpy as np
 
 from transphy3d.config import PhysicsConfig
 from transphy3d.errors import SceneRejected
+from transphy3d.physics.area import area_of
 from transphy3d.physics.bodies import rigid_body, surface
 from transphy3d.physics.checks import MAX_LIQUID_TILT, deepest_overlap, tilt
 from transphy3d.physics.simulate import Simulation
@@ -43,10 +44,10 @@ def settle(
     bodies = {item.id: rigid_body(item, geometry.assets[item.id]) for item in spec.objects}
     with World() as world:
         statics = _add_support(world, geometry.support, spec.support)
-        simulation = Simulation(world, geometry.support, rng, config.max_seconds)
+        simulation = Simulation(world, area_of(geometry.support), rng, config.max_seconds)
         simulation.drop_all(spec.objects, bodies)
         simulation.run_until_calm(config.max_speed)
-        overlap = deepest_overlap(world, list(simulation.handles.values()), statics)
+        overlap = deepest_overlap(world, simulation.handles(), statics)
         report = _report(simulation, overlap)
         frames = simulation.frames()
     if overlap > config.max_penetration:

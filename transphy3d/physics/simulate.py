@@ -9,11 +9,10 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from transphy3d.errors import SceneRejected
+from transphy3d.physics.area import Area
 from transphy3d.physics.bodies import Frame, RigidBody
-from transphy3d.physics.checks import has_escaped
-from transphy3d.physics.spawn import find_drop, find_standing
+from transphy3d.physics.spawn import Item, find_drop, find_standing
 from transphy3d.physics.world import STEPS_PER_SECOND, World
-from transphy3d.scenes.geometry import Support
 from transphy3d.scenes.spec import ObjectSpec
 
 BATCH = 5
@@ -30,23 +29,20 @@ MAX_REDROPS = 3
 class Simulation:
     """Objects on their way to rest.
 
-    handles, bodies : by object id, in the order in which they were dropped
     redrops : how often each object was put back
     seconds : simulated time
     """
 
     def __init__(
-        self, world: World, support: Support, rng: np.random.Generator, max_seconds: float
+        self, world: World, area: Area, rng: np.random.Generator, max_seconds: float
     ) -> None:
-        self.bodies: dict[int, RigidBody] = {}
-        self.handles: dict[int, int] = {}
         self.redrops: Counter[int] = Counter()
         self.seconds = 0.0
         self._world = world
-        self._support = support
+        self._area = area
         self._rng = rng
         self._max_seconds = max_seconds
-        self._rotations: dict[int, Rotation] = {}
+        self._items: dict[int, Item] = {}
 
     def drop_all(self, specs: Sequence[ObjectSpec], bodies: dict[int, RigidBody]) -> None:
         """Put every object into the world: the upright ones, then the others batch by batch.
@@ -73,29 +69,31 @@ class Simulation:
 
     def speeds(self) -> tuple[float, float]:
         """The greatest speed in m/s and rate of turning in rad/s of any object."""
-        found = [self._world.speeds(handle) for handle in self.handles.values()]
+        found = [self._world.speeds(handle) for handle in self.handles()]
         return max(speed for speed, _ in found), max(spin for _, spin in found)
 
     def frames(self) -> dict[int, Frame]:
         """Where each object's body is, by object id."""
-        return {key: self._world.frame(handle) for key, handle in self.handles.items()}
+        return {key: self._world.frame(item.handle) for key, item in self._items.items()}
+
+    def handles(self) -> list[int]:
+        """The bodies' handles, in the order in which they were dropped."""
+        return [item.handle for item in self._items.values()]
 
     def _add(self, spec: ObjectSpec, body: RigidBody) -> None:
-        handle = self._world.add(body, Frame(np.zeros(3), Rotation.identity()))
         w, x, y, z = spec.rotation
-        self.bodies[spec.id], self.handles[spec.id] = body, handle
-        self._rotations[spec.id] = Rotation.from_quat((x, y, z, w))
+        handle = self._world.add(body, Frame(np.zeros(3), Rotation.identity()))
+        self._items[spec.id] = Item(handle, body, Rotation.from_quat((x, y, z, w)))
         self._place(spec.id, standing=spec.upright)
 
     def _place(self, key: int, standing: bool) -> None:
         """Put an object at a free place; one that finds no room to stand is dropped."""
-        search = (self._world, self.handles[key], self.bodies[key], self._rotations[key])
-        frame = find_standing(*search, self._support, self._rng) if standing else None
-        if frame is None:
-            frame = find_drop(*search, self._support, self._rng)
+        item = self._items[key]
+        search = (self._world, item, self._area, self._rng)
+        frame = (find_standing(*search) if standing else None) or find_drop(*search)
         if frame is None:
             raise SceneRejected("no_room", f"object {key} is larger than the support's area")
-        self._world.place(self.handles[key], frame)
+        self._world.place(item.handle, frame)
 
     def _run_until_slow(self) -> None:
         end = self.seconds + BATCH_SECONDS
@@ -109,7 +107,7 @@ class Simulation:
             self._world.step()
         self.seconds += STEPS_PER_LOOK / STEPS_PER_SECOND
         for key, frame in self.frames().items():
-            if has_escaped(frame.position, self._support):
+            if self._area.has_lost(frame.position):
                 self._put_back(key)
         if self.seconds > self._max_seconds:
             speed, spin = self.speeds()
