@@ -1,20 +1,14 @@
-"""The job: typed, strict, read from YAML with `--set a.b=c` on top.
+"""The job's types: every key with its range, default and meaning.
 
-Every field's description is its documentation: `docs/jobs.md` is generated from this module.
+`transphy3d.job` reads job files into these. Every field's description is its documentation: `docs/jobs.md` is generated from this module.
 """
 
 from __future__ import annotations
 
-import difflib
 import typing
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-
-from transphy3d.errors import JobError
-from transphy3d.files import canonical_json, sha256_text
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 # Raise when the same job would give other pixels or geometry than before.
 GENERATOR_VERSION = 1
@@ -93,6 +87,15 @@ class ObjectsConfig(Section):
     segments: Annotated[int, Field(ge=24, le=512)] = Field(
         96, description="divisions of a full turn; more is rounder, slower and larger"
     )
+
+    @model_validator(mode="after")
+    def _meshes_where_needed(self) -> ObjectsConfig:
+        if self.procedural < 1 and not self.meshes:
+            raise ValueError(
+                f"procedural: {self.procedural} asks for meshes too, but `meshes` lists none; "
+                "add some or set procedural to 1"
+            )
+        return self
 
 
 class MaterialsConfig(Section):

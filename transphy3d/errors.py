@@ -67,3 +67,15 @@ class RunError(TransPhy3DError):
     """The run directory is unusable, belongs to another job, or units were set aside."""
 
     exit_code = 8
+
+
+class DiskFull(TransPhy3DError):
+    """No space is left where frames or sequences are written; what is finished is kept."""
+
+    exit_code = 9
+
+
+class Interrupted(TransPhy3DError):
+    """Stopped from outside; the same command goes on where it stopped. EX_TEMPFAIL of sysexits.h."""
+
+    exit_code = 75

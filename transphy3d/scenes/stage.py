@@ -72,7 +72,7 @@ class StageObject:
 
 @record
 class Stage:
-    """One sequence to render."""
+    """One sequence to render; `only` restricts it to some of its frames."""
 
     version: int
     width: int
@@ -84,4 +84,5 @@ class Stage:
     areas: tuple[AreaLight, ...]
     render: RenderSettings
     phases: tuple[Phase, ...]
+    only: tuple[int, ...] | None = None
     save_blend: bool = False

@@ -1,0 +1,58 @@
+# One command a purpose; `make help` lists them. All of it lives in .venv and OUT.
+
+JOB     ?= jobs/preview.yaml
+OUT     ?=
+SET     ?=
+ARGS    ?=
+PYTHON  ?=
+VENV    ?= .venv
+BIN     := $(VENV)/bin
+RENDER  := $(VENV)/.render-$(shell cksum < setup.cfg | cut -d' ' -f1)
+DEV     := $(VENV)/.dev-$(shell cksum < setup.cfg | cut -d' ' -f1)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup render status doctor test lint bench docs clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+render: $(RENDER) ## make a data set: JOB=jobs/preview.yaml OUT=folder SET="render.samples=64 ..."
+	@$(BIN)/transphy3d render $(JOB) $(if $(OUT),--out $(OUT)) $(foreach s,$(SET),--set '$(s)') $(ARGS)
+
+setup: $(RENDER) ## make .venv with everything that rendering needs
+
+status: $(RENDER) ## how far a run is: OUT=folder
+	@$(BIN)/transphy3d status --out $(or $(OUT),out/$(basename $(notdir $(JOB))))
+
+doctor: $(RENDER) ## check this machine and say what to do about it
+	@$(BIN)/transphy3d doctor
+
+test: $(DEV) ## all tests: ARGS="-k shards" for some
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEV) ## style, import walls, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+	$(BIN)/mypy transphy3d
+
+bench: $(DEV) ## every benchmark, with its baseline in the same run
+	@set -e; for f in benchmarks/*.py; do echo "== $$f"; $(BIN)/python $$f; done
+
+docs: $(DEV) ## write the generated pages of docs/ again
+	$(BIN)/python -m transphy3d.reference docs
+
+clean: ## remove the environment, caches and build leftovers; data in out/ stays
+	rm -rf $(VENV) .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache
+
+$(VENV)/bin/python:
+	@PYTHON="$(PYTHON)" VENV="$(VENV)" sh .ci/make-venv
+
+$(RENDER): $(VENV)/bin/python setup.cfg
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render]'
+	@$(BIN)/python -c 'import bpy' >/dev/null 2>&1 || $(BIN)/transphy3d doctor --fix
+	@rm -f $(VENV)/.render-*; touch $@
+
+$(DEV): $(RENDER)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev]'
+	@rm -f $(VENV)/.dev-*; touch $@

@@ -1,0 +1,131 @@
+"""Blender in a process of its own: started, watched, stopped, and its end explained."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transphy3d.scenes.stage import PHASES
+
+POLL_SECONDS = 0.2
+STOP_SECONDS = 20.0
+EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
+_PR_SET_PDEATHSIG = 1
+
+
+@dataclass(frozen=True)
+class BlenderEnd:
+    """How a Blender process ended.
+
+    code : exit code, negative for a signal; timed_out : stopped because no frame came
+    """
+
+    code: int
+    timed_out: bool
+    phase: str
+    error: dict[str, Any] | None
+
+    @property
+    def signal(self) -> str | None:
+        """Name of the signal that killed it, as SIGSEGV."""
+        return signal.Signals(-self.code).name if self.code < 0 else None
+
+
+def die_with_parent() -> None:
+    """Let the kernel kill this process when its parent dies, so that no orphan renders on."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def count_frames(stage: Path) -> dict[str, int]:
+    """Finished frames on disk, by phase."""
+    folders = {phase: stage / "frames" / phase for phase in PHASES}
+    return {
+        phase: sum(not entry.name.startswith(".") for entry in os.scandir(folder))
+        if folder.is_dir()
+        else 0
+        for phase, folder in folders.items()
+    }
+
+
+def run_blender(
+    stage: Path, log: Path, timeout: float, watch: Callable[[dict[str, int]], None]
+) -> BlenderEnd:
+    """Render a stage folder to its end.
+
+    timeout : seconds without a new frame after which the process is stopped
+    watch : called with the finished frames by phase whenever they change
+    Everything that Blender prints is appended to `log`.
+    """
+    (stage / "error.json").unlink(missing_ok=True)
+    with log.open("ab") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "transphy3d.blender.worker", str(stage)],
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=die_with_parent,
+        )
+        try:
+            timed_out = _watch(process, stage, timeout, watch)
+        except BaseException:
+            _stop(process)
+            raise
+    return BlenderEnd(process.returncode, timed_out, _phase(stage), _read_error(stage))
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    stage: Path,
+    timeout: float,
+    watch: Callable[[dict[str, int]], None],
+) -> bool:
+    """Wait for the end; returns whether the process had to be stopped for silence."""
+    seen: dict[str, int] = {}
+    last = time.monotonic()
+    while process.poll() is None:
+        time.sleep(POLL_SECONDS)
+        counts = count_frames(stage)
+        if counts != seen:
+            seen, last = counts, time.monotonic()
+            watch(counts)
+        if time.monotonic() - last > timeout:
+            _stop(process)
+            return True
+    watch(count_frames(stage))
+    return False
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """Ask for an end after the current frame, then insist."""
+    process.terminate()
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _phase(stage: Path) -> str:
+    """The phase that was being rendered: the last one with frames."""
+    counts = count_frames(stage)
+    started = [phase for phase in PHASES if counts[phase]]
+    return started[-1] if started else PHASES[0]
+
+
+def _read_error(stage: Path) -> dict[str, Any] | None:
+    try:
+        error: dict[str, Any] = json.loads((stage / "error.json").read_text())
+        return error
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,111 @@
+"""The whole run of a job: plan, work, pack, verify, preview, each only where it is needed."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from transphy3d.config import Job
+from transphy3d.errors import RunError, ShardError
+from transphy3d.farm.attempts import is_published
+from transphy3d.farm.local import run_local
+from transphy3d.farm.rundir import RunDir, make_plan, read_job, read_plan
+from transphy3d.farm.status import Status, read_status
+from transphy3d.files import sha256_file, write_text
+from transphy3d.preflight import preflight
+from transphy3d.preview import PreviewPaths, make_previews
+from transphy3d.progress import Progress
+from transphy3d.shards.pack import INDEX_NAME, pack
+from transphy3d.shards.verify import verify
+
+VERIFIED_FILE = "verified.txt"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a run has made and where it lies."""
+
+    root: Path
+    status: Status
+    previews: PreviewPaths | None
+    worked: bool
+
+    def describe(self) -> str:
+        """Lines for a terminal."""
+        state = self.status
+        lines = [f"{state.published} of {state.planned} sequences in {self.root}"]
+        if not self.worked:
+            lines.append("nothing was left to do")
+        if self.previews:
+            lines += [f"shards    {RunDir(self.root).shards}", self.previews.describe()]
+        return "\n".join(lines)
+
+    def raise_if_incomplete(self) -> None:
+        """Raise RunError when sequences were set aside or are still held elsewhere."""
+        run, state = RunDir(self.root), self.status
+        if state.set_aside:
+            records = ", ".join(str(run.dead(index)) for index in state.set_aside[:5])
+            raise RunError(
+                f"{len(state.set_aside)} of {state.planned} sequences were set aside; see "
+                f"{records}; --retry tries them again"
+            )
+        if not state.complete:
+            raise RunError(f"{self.root}: other processes still work on it; see `status`")
+
+
+def render_job(job: Job, root: Path, progress: Progress, *, retry: bool = False) -> Summary:
+    """Bring a run directory as far as it can be brought; finished parts are left alone."""
+    run = RunDir(root)
+    plan = make_plan(job, root)
+    if retry:
+        for index in range(plan.units):
+            retry_unit(run, index)
+    before = read_status(root)
+    if before.waiting or before.running:
+        preflight(job, run.cache)
+        run_local(job, root, progress)
+    status = read_status(root)
+    previews = finish(root, progress) if status.published else None
+    return Summary(root, status, previews, worked=before != status)
+
+
+def finish(root: Path, progress: Progress) -> PreviewPaths:
+    """Pack, verify and picture what is published. Raises ShardError naming every fault."""
+    run = RunDir(root)
+    pack_run(root)
+    check_shards(run, progress)
+    progress.event("previews", folder=str(run.preview))
+    return make_previews(run.shards, run.preview)
+
+
+def pack_run(root: Path) -> Path:
+    """Pack the published sequences of a run; returns the shard folder."""
+    run, job = RunDir(root), read_job(root)
+    units = range(read_plan(root).units)
+    files = [run.sequence(index) for index in units if is_published(run, index)]
+    if not files:
+        raise RunError(f"{root}: nothing is published yet; run `transphy3d render` first")
+    pack(files, run.shards, job.output.sequences_per_shard, job.name)
+    return run.shards
+
+
+def check_shards(run: RunDir, progress: Progress) -> None:
+    """Verify the shards unless exactly these were verified before."""
+    index = sha256_file(run.shards / INDEX_NAME)
+    mark = run.root / VERIFIED_FILE
+    if mark.exists() and mark.read_text().strip() == index:
+        return
+    progress.event("verifying", folder=str(run.shards))
+    problems = verify(run.shards)
+    if problems:
+        listing = "\n".join(map(str, problems[:20]))
+        raise ShardError(f"{run.shards}: {len(problems)} faults found\n{listing}")
+    write_text(mark, index + "\n")
+
+
+def retry_unit(run: RunDir, index: int) -> None:
+    """Forget that a unit was set aside; what it has rendered is kept."""
+    if run.dead(index).exists():
+        run.dead(index).unlink()
+        shutil.rmtree(run.attempts(index), ignore_errors=True)

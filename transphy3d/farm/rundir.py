@@ -1,0 +1,155 @@
+"""The run directory: where everything of a run lies, and the plan that it follows.
+
+    job.yaml                   the resolved job
+    plan.json                  identity of the job, number of units, versions, host
+    sequences/000000.h5        published sequences
+    units/000000/log.txt       what Blender said
+    units/000000/stage/        scene and frames in the making; removed once published
+    units/000000/attempts/     one record for each try
+    units/000000/done.json     size and SHA-256 of the published sequence
+    units/000000/dead.json     why the unit was set aside
+    shards/, preview/          what `pack` and `preview` make
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transphy3d.config import Job
+from transphy3d.errors import RunError
+from transphy3d.files import write_json, write_text
+from transphy3d.job import dump_job, identity, load_job
+from transphy3d.versions import versions
+
+PLAN_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunDir:
+    """Every path of a run, in one place."""
+
+    root: Path
+
+    @property
+    def job_file(self) -> Path:
+        return self.root / "job.yaml"
+
+    @property
+    def plan_file(self) -> Path:
+        return self.root / "plan.json"
+
+    @property
+    def sequences(self) -> Path:
+        return self.root / "sequences"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
+    def preview(self) -> Path:
+        return self.root / "preview"
+
+    @property
+    def cache(self) -> Path:
+        return self.root / "cache"
+
+    def sequence(self, index: int) -> Path:
+        return self.sequences / f"{index:06d}.h5"
+
+    def unit(self, index: int) -> Path:
+        return self.root / "units" / f"{index:06d}"
+
+    def stage(self, index: int) -> Path:
+        return self.unit(index) / "stage"
+
+    def log(self, index: int) -> Path:
+        return self.unit(index) / "log.txt"
+
+    def attempts(self, index: int) -> Path:
+        return self.unit(index) / "attempts"
+
+    def done(self, index: int) -> Path:
+        return self.unit(index) / "done.json"
+
+    def dead(self, index: int) -> Path:
+        return self.unit(index) / "dead.json"
+
+    def lock(self, index: int) -> Path:
+        return self.unit(index) / "lock"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run directory promises: `units` sequences of the job with this identity."""
+
+    job_sha256: str
+    units: int
+
+
+def make_plan(job: Job, root: Path) -> Plan:
+    """Lay out a run directory, or join the one that is there.
+
+    The same job may join and may ask for more sequences. Raises RunError when the folder
+    belongs to another job, holds a larger plan or cannot be written.
+    """
+    run = RunDir(root)
+    plan = Plan(identity(job), job.sequences)
+    if run.plan_file.exists():
+        _check_same(run, plan)
+    try:
+        for folder in (run.sequences, root / "units"):
+            folder.mkdir(parents=True, exist_ok=True)
+        write_text(run.job_file, dump_job(job))
+        write_json(run.plan_file, _plan_data(plan))
+    except OSError as error:
+        raise RunError(f"{root}: the run directory cannot be written: {error}") from None
+    return plan
+
+
+def _plan_data(plan: Plan) -> dict[str, Any]:
+    host = {"name": platform.node(), "platform": platform.platform(), "cores": os.cpu_count()}
+    return {
+        "version": PLAN_VERSION,
+        "job_sha256": plan.job_sha256,
+        "units": plan.units,
+        "versions": versions(),
+        "host": host,
+    }
+
+
+def _check_same(run: RunDir, plan: Plan) -> None:
+    found = read_plan(run.root)
+    if found.job_sha256 != plan.job_sha256:
+        raise RunError(
+            f"{run.root}: holds the run of another job (its resolved copy is {run.job_file}); "
+            "choose another output folder with OUT=... or --out, or remove this one"
+        )
+    if found.units > plan.units:
+        raise RunError(
+            f"{run.root}: is planned for {found.units} sequences, more than sequences: "
+            f"{plan.units}; ask for at least as many, or choose another output folder"
+        )
+
+
+def read_plan(root: Path) -> Plan:
+    """The plan of a run directory. Raises RunError where there is none."""
+    path = RunDir(root).plan_file
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        return Plan(data["job_sha256"], data["units"])
+    except FileNotFoundError:
+        raise RunError(f"{root}: is not a run directory, {path.name} is missing") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{path}: cannot be read ({error}); plan into a fresh folder") from None
+
+
+def read_job(root: Path) -> Job:
+    """The resolved job of a run directory."""
+    read_plan(root)
+    return load_job(RunDir(root).job_file)

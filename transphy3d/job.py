@@ -1,0 +1,224 @@
+"""From a job file to a checked `Job`: YAML, `base:`, `--set`, errors with remedies, identity."""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from transphy3d.config import GENERATOR_VERSION, Job
+from transphy3d.errors import JobError
+from transphy3d.files import canonical_json, sha256_file, sha256_text
+from transphy3d.library import builtin
+
+BASE_KEY = "base"
+BUILTIN_ENVIRONMENTS = "builtin"
+# What may differ between two runs that make the same pixels and geometry.
+NOT_IDENTITY = ("name", "sequences", "run")
+PATH_KEYS = ("plugins", "objects.meshes", "materials.folder", "lights.environments")
+
+
+class _UniqueKeyLoader(yaml.SafeLoader):
+    """YAML in which a key given twice is an error rather than the last one winning."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is given twice; keep one", node.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
+def load_job(path: Path | str, overrides: Iterable[str] = ()) -> Job:
+    """Read, merge and check a job.
+
+    path : a YAML file, or the bare name of a job that ships with the package
+    overrides : `a.b=c` strings; the value is YAML
+    Raises JobError naming file, key, value and remedy.
+    """
+    found = find_job(path)
+    data = _read_with_base(found, ())
+    for text in overrides:
+        _override(data, text)
+    return check_job(data, str(found))
+
+
+def find_job(path: Path | str) -> Path:
+    """The job file at `path`, or the built-in one of that name."""
+    candidates = [Path(path), builtin("jobs") / Path(path).name]
+    candidates += [builtin("jobs") / f"{path}.yaml"] if Path(path).suffix == "" else []
+    for candidate in candidates:
+        if candidate.is_file():
+            return candidate.resolve()
+    known = ", ".join(sorted(p.name for p in builtin("jobs").glob("*.yaml")))
+    raise JobError(f"{path}: there is no such job file; built-in jobs are {known}")
+
+
+def check_job(data: dict[str, Any], source: str) -> Job:
+    """A `Job` from plain data. Raises JobError that lists every fault found in `source`."""
+    try:
+        return Job.model_validate(data)
+    except ValidationError as error:
+        lines = [_explain(detail) for detail in error.errors()]
+        raise JobError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def _read_with_base(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
+    """A job file's data over that of its `base`, with its own paths made absolute."""
+    if path in seen:
+        raise JobError(f"{path}: `{BASE_KEY}` leads back to this file; remove one of the links")
+    data = _read_yaml(path)
+    base = data.pop(BASE_KEY, None)
+    _map_paths(data, lambda text: str((path.parent / Path(text).expanduser()).resolve()))
+    if base is None:
+        return data
+    if not isinstance(base, str):
+        raise JobError(f"{path}: {BASE_KEY}: {base!r} is not a file name; name one job file")
+    return _merge(_read_with_base(_find_base(path, base), (*seen, path)), data, Job)
+
+
+def _find_base(path: Path, base: str) -> Path:
+    beside = path.parent / base
+    try:
+        return beside.resolve() if beside.is_file() else find_job(base)
+    except JobError as error:
+        raise JobError(f"{path}: {BASE_KEY}: {error}") from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
+    except (OSError, UnicodeDecodeError) as error:
+        raise JobError(f"{path}: cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise JobError(f"{path}: is not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise JobError(f"{path}: holds no keys; a job needs at least `name` and `sequences`")
+    return data
+
+
+def _map_paths(data: dict[str, Any], change: Callable[[str], str]) -> None:
+    """Apply `change` to every path that a job can hold, in place; malformed data is left."""
+    objects, materials, lights = (data.get(k) for k in ("objects", "materials", "lights"))
+    if isinstance(data.get("plugins"), list):
+        data["plugins"] = [change(p) if isinstance(p, str) else p for p in data["plugins"]]
+    if isinstance(objects, dict) and isinstance(objects.get("meshes"), list):
+        for mesh in objects["meshes"]:
+            if isinstance(mesh, dict) and isinstance(mesh.get("path"), str):
+                mesh["path"] = change(mesh["path"])
+    if isinstance(materials, dict) and isinstance(materials.get("folder"), str):
+        materials["folder"] = change(materials["folder"])
+    if isinstance(lights, dict) and isinstance(lights.get("environments"), str):
+        if lights["environments"] != BUILTIN_ENVIRONMENTS:
+            lights["environments"] = change(lights["environments"])
+
+
+def _section(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
+    """The section that `key` of `model` holds, or None for a plain value."""
+    field = model.model_fields.get(key) if model else None
+    kind = field.annotation if field else None
+    return kind if isinstance(kind, type) and issubclass(kind, BaseModel) else None
+
+
+def _merge(base: Any, data: Any, model: type[BaseModel]) -> dict[str, Any]:
+    """`data` over `base`: sections key by key, everything else (weights too) as a whole."""
+    merged = dict(base)
+    for key, value in data.items():
+        section = _section(model, key)
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _merge(merged[key], value, section) if section and both else value
+    return merged
+
+
+def _override(data: dict[str, Any], text: str) -> None:
+    """Apply one `a.b=c` in place."""
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise JobError(f"--set {text!r}: is not of the form key=value, as in render.samples=64")
+    try:
+        parsed = yaml.safe_load(value) if value else ""
+    except yaml.YAMLError as error:
+        raise JobError(f"--set {text!r}: the value is not valid YAML: {error}") from None
+    *parents, last = key.strip().split(".")
+    place = data
+    for parent in parents:
+        place = place.setdefault(parent, {})
+        if not isinstance(place, dict):
+            raise JobError(f"--set {text!r}: {parent} is a plain value and has no keys inside")
+    place[last] = parsed
+    if key.strip() in PATH_KEYS:  # a path on the command line is relative to where the user is
+        _map_paths(data, lambda path: str(Path(path).expanduser().resolve()))
+
+
+def _explain(detail: ErrorDetails) -> str:
+    """One fault as `key: what is wrong; what to do`."""
+    where = ".".join(map(str, detail["loc"])) or "job"
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: unknown key; {_nearest(detail['loc'])}"
+    if detail["type"] == "missing":
+        return f"{where}: is missing; add it"
+    value = detail.get("input")
+    shown = f" (value {value!r})" if not isinstance(value, dict) else ""
+    return f"{where}: {detail['msg'].removeprefix('Value error, ')}{shown}"
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    """The nearest known name for the unknown key at `location`."""
+    known = _known_names(location[:-1])
+    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
+    listing = f"known keys here: {', '.join(known)}"
+    return f"did you mean {close[0]!r}?" if close else listing
+
+
+def _known_names(location: Iterable[int | str]) -> list[str]:
+    model: Any = Job
+    for step in location:
+        if isinstance(step, int):
+            continue
+        annotation = model.model_fields[step].annotation
+        model = next((a for a in typing.get_args(annotation) if _is_model(a)), annotation)
+    return list(model.model_fields)
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def identity(job: Job) -> str:
+    """Hex SHA-256 of what changes pixels or geometry; paths count by their files' content.
+
+    Names, the number of sequences, workers, threads and devices do not count: the same job
+    on another machine, or with more sequences, makes the same ones again.
+    """
+    data = job.model_dump(mode="json")
+    for key in NOT_IDENTITY:
+        del data[key]
+    del data["render"]["device"], data["output"]["sequences_per_shard"]
+    _map_paths(data, content_hash)
+    materials = content_hash(str(builtin("materials")))
+    return sha256_text(canonical_json([GENERATOR_VERSION, materials, data]))
+
+
+def content_hash(path: str) -> str:
+    """SHA-256 of a file, or of the names and contents of a folder's files."""
+    place = Path(path)
+    if place.is_file():
+        return sha256_file(place)
+    if not place.is_dir():
+        raise JobError(f"{path}: there is no such file or folder; mend the path in the job")
+    files = sorted(p for p in place.rglob("*") if p.is_file())
+    listing = [[p.relative_to(place).as_posix(), sha256_file(p)] for p in files]
+    return sha256_text(canonical_json(listing))
+
+
+def dump_job(job: Job) -> str:
+    """The resolved job as YAML text that `load_job` reads again."""
+    return yaml.safe_dump(job.model_dump(mode="json"), sort_keys=False, width=100)
