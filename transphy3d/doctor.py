@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -50,7 +50,7 @@ PACKAGES: dict[str, tuple[str, str]] = {
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing looked at; `remedy` is empty when nothing need be done."""
+    """One thing looked at, of plain strings; `remedy` is empty when nothing need be done."""
 
     name: str
     status: Status
@@ -342,12 +342,6 @@ def diagnose(out: Path | None = None) -> list[Finding]:
     return [check() for check in checks]
 
 
-def verdict(findings: Iterable[Finding]) -> Status:
-    """The worst status."""
-    found = {finding.status for finding in findings}
-    return "fail" if "fail" in found else "warn" if "warn" in found else "ok"
-
-
 def render(findings: Sequence[Finding]) -> str:
     """The findings as lines for a terminal, each remedy under its finding."""
     width = max((len(finding.name) for finding in findings), default=0)
@@ -357,8 +351,3 @@ def render(findings: Sequence[Finding]) -> str:
         if finding.remedy:
             lines.append(f"{'':<4}  {'':<{width}}  -> {finding.remedy}")
     return "\n".join(lines)
-
-
-def to_data(findings: Iterable[Finding]) -> list[dict[str, str]]:
-    """The findings as plain dicts, for JSON."""
-    return [asdict(finding) for finding in findings]

@@ -95,9 +95,17 @@ def histogram(title: str, unit: str, values: Iterable[float]) -> Histogram:
         return Histogram(title, (), (), (), "", "", "no data")
     counts, edges = np.histogram(data, bin_edges(data))
     low, middle, high = np.quantile(data, (0.05, 0.5, 0.95))
-    summary = f"median {number(middle)}{unit}, 90% within {number(low)} to {number(high)}{unit}"
     whole = is_whole(data)
+    summary = spread_words(low, middle, high, unit)
     return binned(title, unit, counts, edges + 0.5 if whole else edges, summary, whole=whole)
+
+
+def spread_words(low: float, middle: float, high: float, unit: str) -> str:
+    """Median and the range of the middle 90% in words."""
+    ends, centre = (number(low), number(high)), number(middle)
+    if ends[0] == ends[1]:
+        return f"practically always {centre}{unit}"
+    return f"median {centre}{unit}, 90% within {ends[0]} to {ends[1]}{unit}"
 
 
 def is_whole(data: npt.NDArray[np.float64]) -> bool:
@@ -110,7 +118,9 @@ def bin_edges(data: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     low, high = float(data.min()), float(data.max())
     if is_whole(data):
         return np.arange(low - 0.5, high + 1.0)
-    margin = 0.0 if high > low else max(abs(low), 1.0) * 0.05
+    # A spread that three digits cannot show is one value: do not blow up rounding noise.
+    size = max(abs(low), abs(high)) or 1.0
+    margin = 0.0 if high - low > 0.005 * size else 0.05 * size
     return np.linspace(low - margin, high + margin, BINS + 1)
 
 
@@ -125,7 +135,7 @@ def depth_histogram(counts: npt.NDArray[np.int64]) -> Histogram:
     low, middle, high = (
         DEPTH_EDGES[int(np.searchsorted(running, share)) + 1] for share in (0.05, 0.5, 0.95)
     )
-    summary = f"median {number(middle)} m, 90% within {number(low)} to {number(high)} m"
+    summary = spread_words(low, middle, high, " m")
     return binned(title, " m", counts[first:last], DEPTH_EDGES[first : last + 1], summary)
 
 

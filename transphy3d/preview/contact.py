@@ -26,10 +26,10 @@ FAINT = (156, 160, 168)
 
 
 def counted(words: Iterable[str]) -> str:
-    """Words with how often each occurs, the frequent ones first: "2 bowl, jar"."""
+    """Words with how often each occurs, the frequent ones first: "bowl ×2, jar"."""
     counts = Counter(words)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return ", ".join(f"{count} {word}" if count > 1 else word for word, count in ordered)
+    return ", ".join(f"{word} ×{count}" if count > 1 else word for word, count in ordered)
 
 
 def one_per_object(rows: Iterable[ObjectRow]) -> list[ObjectRow]:

@@ -17,8 +17,8 @@ from transphy3d.shards.schema import Provenance
 
 Values = npt.NDArray[np.float64]
 FRAMES_PER_SEQUENCE = 4
-# Metres; twelve bins a decade are 21% wide each. Depths outside count in the first or last bin.
-DEPTH_EDGES = np.logspace(-2, 3, 61)
+# Metres; 24 bins a decade are 10% wide each. Depths outside count in the first or last bin.
+DEPTH_EDGES = np.logspace(-2, 3, 121)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,12 @@ class PreviewPaths:
     videos: tuple[Path, ...]
     report: Path
 
+    def describe(self) -> str:
+        """What stands where, in lines for a terminal."""
+        films = f"{len(self.videos)} in {self.videos[0].parent}" if self.videos else "none"
+        lines = {"report": self.report, "contact sheet": self.contact_sheet, "videos": films}
+        return "\n".join(f"{name:<16} {value}" for name, value in lines.items())
+
 
 def make_videos(
     dataset: Dataset, folder: Path, count: int | None, *, force: bool

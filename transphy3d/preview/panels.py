@@ -83,6 +83,7 @@ def shortened(text: str, face: ImageFont.FreeTypeFont, width: float) -> str:
     return text.rstrip() + "…"
 
 
+@lru_cache(maxsize=16)
 def tag(text: str, size: int) -> Picture:
     """A small dark plate with the text in white, (h, w, 3)."""
     face = font(size)

@@ -130,7 +130,7 @@ def key_figures(facts: Items[Facts], stored: int) -> list[Line]:
         Line("materials", f"{len(added(item.materials for item in facts)):,}"),
         Line("on disk", file_size(stored)),
         Line("processor time", duration(cpu)),
-        Line("of it per frame", duration(cpu / max(frames, 1))),
+        Line("of it a frame", duration(cpu / max(frames, 1))),
     ]
 
 
@@ -216,6 +216,7 @@ def page(dataset: Dataset, folder: Path, set_aside: Items[SetAside]) -> dict[str
         "lead": lead(facts),
         "figures": key_figures(facts, stored_bytes(dataset)),
         "cards": thumbnails,
+        "aspect": f"{dataset[0].width} / {dataset[0].height}",
         "cards_note": some + hint,
         "content": content_charts(facts),
         "geometry": geometry_charts(facts),
