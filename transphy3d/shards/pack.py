@@ -1,0 +1,136 @@
+"""Packs sequence files into shards by copying compressed chunks; nothing is decoded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from collections.abc import Sequence as SequenceOf
+from pathlib import Path
+
+import h5py
+
+from transphy3d.errors import ShardError
+from transphy3d.files import replacing, sha256_file, write_json, write_text
+from transphy3d.jsonio import to_data
+from transphy3d.shards.index import INDEX_NAME, SUMS_NAME, Index, IndexEntry
+from transphy3d.shards.reader import Dataset, PathLike, Sequence, open_dataset
+from transphy3d.shards.schema import CHANNELS, FORMAT_NAME, FORMAT_VERSION, channel
+from transphy3d.shards.writer import create_file
+
+
+def pack(
+    source: PathLike | SequenceOf[PathLike],
+    out: Path,
+    *,
+    name: str,
+    per_shard: int = 100,
+    channels: SequenceOf[str] | None = None,
+) -> Index:
+    """Write `<name>-00000.h5`, ..., index.json and SHA256SUMS into the folder `out`.
+
+    source : whatever `open_dataset` opens; sequences keep its order
+    channels : those to keep; None keeps all
+
+    The same sequences give the same bytes, so packing again changes nothing. The index is
+    written after the shards that it names; shards of `name` that it no longer names are removed.
+    Raises ShardError on a name that comes twice, a missing channel or a damaged file.
+    """
+    sequences = open_dataset(source)
+    _check_names(sequences)
+    out.mkdir(parents=True, exist_ok=True)
+    entries: list[IndexEntry] = []
+    shards: dict[str, str] = {}
+    for start in range(0, len(sequences), per_shard):
+        path = out / f"{name}-{start // per_shard:05d}.h5"
+        batch = sequences[start : start + per_shard]
+        shards[path.name], added = _write_shard(path, batch, channels)
+        entries += added
+    sequences.close()
+    index = _index(name, entries, shards)
+    _publish_index(out, index)
+    return index
+
+
+def _check_names(sequences: Dataset) -> None:
+    twice = [name for name, count in Counter(s.name for s in sequences).items() if count > 1]
+    if twice:
+        places = [str(s.path) for s in sequences if s.name == twice[0]]
+        raise ShardError(f"sequence {twice[0]} stands in {' and '.join(places)}; hand in one")
+
+
+def _write_shard(
+    path: Path, batch: Dataset, channels: SequenceOf[str] | None
+) -> tuple[str, list[IndexEntry]]:
+    """Write one shard; its SHA-256 and index entries."""
+    with replacing(path) as scratch:
+        with create_file(scratch) as file:
+            entries = [
+                _copy(sequence, file, channels or sequence.channels, path.name)
+                for sequence in batch
+            ]
+        return sha256_file(scratch), entries
+
+
+def _copy(
+    sequence: Sequence, file: h5py.File, channels: Iterable[str], shard: str
+) -> IndexEntry:
+    """Copy a sequence's datasets as they are stored."""
+    keep = {channel(name, sequence.channels).name for name in channels}
+    target = file.create_group(sequence.name)
+    target.create_group("checksums")
+
+    def copy(group: h5py.Group) -> None:
+        for name, value in group.attrs.items():
+            target.attrs[name] = value
+        for name in group["checksums"]:
+            if name in keep or name not in CHANNELS:
+                group.copy(name, target)
+                group.copy(f"checksums/{name}", target["checksums"], name)
+
+    sequence.fetch(copy)
+    return _entry(sequence, target, shard)
+
+
+def _entry(sequence: Sequence, group: h5py.Group, shard: str) -> IndexEntry:
+    objects = {row.object: row for row in reversed(sequence.objects)}.values()
+    return IndexEntry(
+        name=sequence.name,
+        shard=shard,
+        frames=len(sequence),
+        width=sequence.width,
+        height=sequence.height,
+        fps=sequence.fps,
+        objects=len(objects),
+        optical=_counts(row.optical_class for row in objects),
+        categories=_counts(row.category for row in objects),
+        stored_bytes={
+            name: group[name].id.get_storage_size() for name in CHANNELS if name in group
+        },
+    )
+
+
+def _counts(words: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(words).items()))
+
+
+def _index(name: str, entries: list[IndexEntry], shards: dict[str, str]) -> Index:
+    common = set(CHANNELS).intersection(*(entry.stored_bytes for entry in entries))
+    return Index(
+        format=FORMAT_NAME,
+        version=FORMAT_VERSION,
+        name=name,
+        channels=tuple(channel for channel in CHANNELS if channel in common),
+        frames=sum(entry.frames for entry in entries),
+        shards=shards,
+        sequences=tuple(entries),
+    )
+
+
+def _publish_index(out: Path, index: Index) -> None:
+    """Write the index and SHA256SUMS, then remove shards that are no longer named."""
+    write_json(out / INDEX_NAME, to_data(index))
+    sums = {**index.shards, INDEX_NAME: sha256_file(out / INDEX_NAME)}
+    write_text(out / SUMS_NAME, "".join(f"{sums[file]}  {file}\n" for file in sorted(sums)))
+    for stale in out.glob(f"{index.name}-[0-9][0-9][0-9][0-9][0-9].h5"):
+        if stale.name not in index.shards:
+            stale.unlink()
