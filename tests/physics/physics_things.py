@@ -101,6 +101,13 @@ def table(half_x: float = 0.3, half_y: float = 0.3) -> Support:
     return Support((_static("top", top),), (half_x, half_y), False, 0.0)
 
 
+def tilted_table(half: float, degrees: float) -> Support:
+    """A square slab turned about Y, on which things slide."""
+    slab = box_points((4 * half, 4 * half, 0.03), (0, 0, -0.03))
+    turn = trimesh.transformations.rotation_matrix(np.radians(degrees), (0, 1, 0))
+    return Support((_static("slope", slab @ turn[:3, :3].T),), (half, half), False, 0.0)
+
+
 def bin_of(half_x: float, half_y: float, height: float, wall: float = 0.01) -> Support:
     """A box without a lid; its floor is z = 0."""
     floor = box_points((2 * (half_x + wall), 2 * (half_y + wall), wall), (0, 0, -wall))
