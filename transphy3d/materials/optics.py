@@ -10,6 +10,8 @@ from transphy3d.materials.spec import RGB
 NM_RGB = (630.0, 532.0, 465.0)
 # Fraunhofer lines d, F and C, at which refractive index and Abbe number are defined.
 NM_D, NM_F, NM_C = 587.56, 486.13, 656.27
+# Path through a solid object, or a liquid, that decides which effects are worth their cost.
+SOLID_METRES = 0.05
 
 FloatArray = NDArray[np.float64]
 
@@ -51,3 +53,17 @@ def transmittance(absorption: ArrayLike, metres: ArrayLike) -> FloatArray:
     """
     depth = np.asarray(absorption, np.float64) * np.asarray(metres, np.float64)
     return np.asarray(np.exp(-depth), np.float64)
+
+
+def multiple_scattering_albedo(absorption: RGB, scattering: RGB) -> RGB:
+    """Colour of a deep scattering medium, which a random walk turns back into its coefficients.
+
+    absorption, scattering : 1/m, scattering reduced to isotropic. Inverts the fit of Chiang,
+    Kutz and Burley 2016 (Practical and Controllable Subsurface Scattering), which Cycles uses:
+    single-scattering albedo = 1 - exp(-5.09406 A + 2.61188 A^2 - 4.31805 A^3).
+    """
+    color = np.linspace(0, 1, 1025)
+    single = 1 - np.exp(-5.09406 * color + 2.61188 * color**2 - 4.31805 * color**3)
+    absorbed, scattered = np.asarray(absorption), np.asarray(scattering)
+    red, green, blue = np.interp(scattered / (scattered + absorbed), single, color)
+    return float(red), float(green), float(blue)
