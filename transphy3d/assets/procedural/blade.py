@@ -76,7 +76,13 @@ def blade_mesh(blade: Blade, span: tuple[float, float], count: int) -> Mesh:
     return stack(rings(blade, count), poles=(first, last))
 
 
-def blade_hulls(blade: Blade, count: int, pieces: int, every: int = 2) -> tuple[FloatArray, ...]:
-    """Convex pieces, `pieces` side by side; `every` keeps that share of the stations."""
-    keep = np.unique(np.append(np.arange(0, len(blade.x), every), len(blade.x) - 1))
+def blade_hulls(
+    blade: Blade, count: int, pieces: int, span: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[FloatArray, ...]:
+    """Convex pieces, `pieces` side by side, of the body between x = span[0] and span[1].
+
+    Every second station is enough for them.
+    """
+    inside = np.flatnonzero((blade.x >= span[0]) & (blade.x <= span[1]))
+    keep = np.unique(np.append(inside[::2], inside[-1]))
     return cell_hulls(rings(blade, count)[keep], strips(count, pieces))

@@ -116,7 +116,10 @@ def build_spoon(params: Params, segments: int) -> Asset:
     p = _f(params)
     count, along = _counts(segments)
     blade = _spoon_blade(p, along)
-    hulls = blade_hulls(blade, 24, 6, every=2)
+    start = p["length"] * (1 - p["bowl_length"])
+    first = float(blade.x[blade.x > start][0])
+    hulls = blade_hulls(blade, 16, 1, (0.0, first))
+    hulls += blade_hulls(blade, 24, 4, (first, p["length"]))
     return _asset("spoon", blade_mesh(blade, (0.0, p["length"]), count), hulls, p["gauge"])
 
 
