@@ -36,7 +36,7 @@ def _set_threads(render: Any, threads: int) -> None:
 
 
 def _strip_metadata(render: Any) -> None:
-    """No dates, host names or render times in the files: equal pixels, equal bytes."""
+    """No dates, host names and file names of this run in the frames."""
     for name in render.bl_rna.properties.keys():  # noqa: SIM118  (a bpy collection, not a dict)
         if name.startswith("use_stamp_"):
             setattr(render, name, False)
