@@ -44,17 +44,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Cavity:
-    """The inside of an upright vessel, as the wall's inner profile.
+    """The inside of an upright vessel: what `transphy3d.assets.liquid.fill` pours into.
 
-    Everything that `transphy3d.assets.liquid.fill` needs to pour a liquid in.
-
-    inner_rows : rows of the body's vertex grid that form the inner wall, from the axis at the
-        bottom of the cavity up to the rim, as vertex indices, (R, N) int32; the first row may
-        repeat one pole vertex N times
+    wall : (F,) bool, the faces of the first part's mesh that line the inside up to the rim
+    floor : height of the inside's lowest point in metres
     brim : greatest height in metres to which a liquid can stand
     """
 
-    inner_rows: IntArray
+    wall: NDArray[np.bool_]
+    floor: float
     brim: float
 
 

@@ -78,6 +78,11 @@ class Family:
         return {name: span.draw(rng) for name, span in self.ranges.items()}
 
 
+def numbers(params: Params) -> dict[str, float]:
+    """The parameters that are numbers or flags, as floats."""
+    return {name: float(value) for name, value in params.items() if not isinstance(value, str)}
+
+
 _registered: dict[str, Family] = {}
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from manifold3d import CrossSection, FillRule, JoinType
+from numpy.typing import NDArray
 
 from transphy3d.assets.geometry import FloatArray, IntArray, Mesh
 from transphy3d.errors import AssetError
@@ -85,12 +86,14 @@ def _direction(
     if heading is not None:
         return np.array([np.cos(np.radians(heading)), np.sin(np.radians(heading))])
     if nodes[i].corner or i in (0, len(nodes) - 1):
-        return chord / np.hypot(*chord)
+        straight: FloatArray = chord / np.hypot(*chord)
+        return straight
     before, after = points[i] - points[i - 1], points[i + 1] - points[i]
     # Each side counts by the other's length, as in a parabola through the three points.
-    tangent = before / (before @ before) ** 0.5 * np.hypot(*after)
-    tangent = tangent + after / (after @ after) ** 0.5 * np.hypot(*before)
-    return tangent / np.hypot(*tangent)
+    ahead, behind = np.hypot(*after), np.hypot(*before)
+    tangent: FloatArray = before / behind * ahead + after / ahead * behind
+    tangent /= np.hypot(*tangent)
+    return tangent
 
 
 def region(path: FloatArray) -> CrossSection:
@@ -128,17 +131,20 @@ def path_of(section: CrossSection) -> FloatArray:
     A section that does not meet the axis gives a closed path: its last point is its first.
     Raises AssetError if the half is empty or in pieces.
     """
-    low, high = section.bounds()[1], section.bounds()[3]
-    reach = 1 + abs(section.bounds()[2])
-    half = section ^ CrossSection([[(0, low - 1), (reach, low - 1), (reach, high + 1), (0, high + 1)]])
-    loops = half.to_polygons()
+    loops = right_half(section)
     if len(loops) != 1:
         raise AssetError(
             f"a lathe profile has {len(loops)} outlines instead of one; "
             "its wall is too thick or too thin for its size"
         )
-    points = np.asarray(loops[0], dtype=np.float64) / MM_PER_METRE
-    return _opened(points)
+    return _opened(loops[0])
+
+
+def right_half(section: CrossSection) -> list[FloatArray]:
+    """Outlines of the half r >= 0 of a section, counter-clockwise, (P, 2) metres each."""
+    low, reach, high = section.bounds()[1:]
+    half = section ^ CrossSection.square((reach + 1, high - low + 2)).translate((0, low - 1))
+    return [np.asarray(loop, np.float64) / MM_PER_METRE for loop in half.to_polygons()]
 
 
 def _opened(loop: FloatArray) -> FloatArray:
@@ -224,20 +230,52 @@ def vessel(
     """
     solid = region(outer)
     top = float(outer[-1, 1])
-    cavity = offset(_raised(solid, top, 2 * wall), -wall) ^ box(1.0, base, top + 1.0)
+    tall = raised(solid, top, 2 * wall + 3 * corner_radius)
+    cavity = offset(tall, -wall) ^ box(1.0, base, top + 1.0)
     if corner_radius > 0:
-        cavity = rounded(cavity, corner_radius)
+        # Only the floor: a narrow neck above it is no corner to round.
+        above = cavity ^ box(1.0, base + 2 * corner_radius, top + 1.0)
+        cavity = rounded(cavity, corner_radius) + above
     body = solid - cavity - foot if foot is not None else solid - cavity
-    return tidy(path_of(_largest(rounded(body, lip * wall))))
+    return _standing(tidy(path_of(_largest(rounded(body, lip * wall)))))
 
 
 def solid(outer: FloatArray, edge: float = 0.0, foot: CrossSection | None = None) -> FloatArray:
     """The path of a solid of revolution, with its edges rounded by `edge` metres."""
     body = region(outer) - foot if foot is not None else region(outer)
-    return tidy(path_of(_largest(rounded(body, edge) if edge > 0 else body)))
+    return _standing(tidy(path_of(_largest(rounded(body, edge) if edge > 0 else body))))
 
 
-def _raised(section: CrossSection, top: float, by: float) -> CrossSection:
+def cap(outer: FloatArray, body: CrossSection, gap: float, edge: float) -> FloatArray:
+    """The path of a lid or stopper: what `outer` encloses, clear of a turned body.
+
+    body : the section of what it sits on; gap : clearance in metres; edge : rounding in metres
+    """
+    section = region(outer) - offset(body, gap)
+    return tidy(path_of(_largest(rounded(section, edge))))
+
+
+def filled(path: FloatArray) -> CrossSection:
+    """The section that the outside of a path encloses, up to its highest point."""
+    outside = path[: rim_of(path) + 1]
+    ends = outside[[0, -1]] * (0, 1)
+    return region(np.concatenate([ends[:1], outside, ends[1:]]))
+
+
+def resampled(path: FloatArray, count: int) -> FloatArray:
+    """`count` points evenly spaced along a path."""
+    length = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(path, axis=0).T))])
+    at = np.linspace(0, length[-1], count)
+    return np.stack([np.interp(at, length, column) for column in path.T], axis=1)
+
+
+def _standing(path: FloatArray) -> FloatArray:
+    """The path with its lowest point at z = 0, which rounding or a foot may have raised."""
+    lowest: FloatArray = path - (0.0, path[:, 1].min())
+    return lowest
+
+
+def raised(section: CrossSection, top: float, by: float) -> CrossSection:
     """The section with its mouth drawn up by `by`, so that an offset does not close it."""
     mouth = section ^ box(1.0, top - 1e-5, top + 1.0)
     reach = mouth.bounds()[2] / MM_PER_METRE
@@ -284,7 +322,8 @@ def face_rows(path: FloatArray, segments: int) -> IntArray:
         keep[0, :, 0] = False
     if path[-1, 0] < ON_AXIS:
         keep[-1, :, 1] = False
-    return edges[keep].astype(np.int32)
+    rows: IntArray = edges[keep].astype(np.int32)
+    return rows
 
 
 def _vertices(
@@ -309,7 +348,7 @@ def _uv_grid(path: FloatArray, segments: int) -> FloatArray:
     return np.stack([u, v], axis=-1)
 
 
-def _whole(faces: IntArray) -> np.ndarray:
+def _whole(faces: IntArray) -> NDArray[np.bool_]:
     a, b, c = faces.T
-    keep: np.ndarray = (a != b) & (b != c) & (c != a)
+    keep: NDArray[np.bool_] = (a != b) & (b != c) & (c != a)
     return keep
