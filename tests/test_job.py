@@ -61,7 +61,9 @@ def test_an_unknown_key_inside_a_list_is_named(tmp_path):
 )
 def test_values_out_of_range_are_errors_that_name_the_key(tmp_path, addition, key):
     key_of_addition = addition.split(":")[0]
-    base = "".join(f"{line}\n" for line in MINIMAL.split("\n") if not line.startswith(key_of_addition))
+    base = "".join(
+        f"{line}\n" for line in MINIMAL.split("\n") if not line.startswith(key_of_addition)
+    )
     assert f"job.yaml: {key}" in message(tmp_path, base + addition)
 
 
@@ -123,14 +125,23 @@ def test_the_dumped_job_is_the_same_job(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", ["name=x", "sequences=9", "run.workers=2", "render.device=cpu", "output.sequences_per_shard=7"]
+    "change",
+    ["name=x", "sequences=9", "run.workers=2", "render.device=cpu", "output.sequences_per_shard=7"],
 )
 def test_what_changes_no_pixel_is_not_in_the_identity(change):
     assert identity(load_job("preview", [change])) == identity(load_job("preview"))
 
 
 @pytest.mark.parametrize(
-    "change", ["seed=8", "frames=9", "width=100", "objects.upright=0.1", "render.samples=3", "output.channels=[rgb]"]
+    "change",
+    [
+        "seed=8",
+        "frames=9",
+        "width=100",
+        "objects.upright=0.1",
+        "render.samples=3",
+        "output.channels=[rgb]",
+    ],
 )
 def test_what_changes_pixels_or_geometry_is(change):
     assert identity(load_job("preview", [change])) != identity(load_job("preview"))

@@ -1,6 +1,7 @@
 """The job's types: every key with its range, default and meaning.
 
-`transphy3d.job` reads job files into these. Every field's description is its documentation: `docs/jobs.md` is generated from this module.
+`transphy3d.job` reads job files into these. Every field's description is its documentation:
+`docs/jobs.md` is generated from this module.
 """
 
 from __future__ import annotations
@@ -197,6 +198,9 @@ class OutputConfig(Section):
     channels: list[Channel] = Field(list(CHANNELS), description="channels to store")
     sequences_per_shard: Annotated[int, Field(ge=1)] = Field(
         100, description="sequences packed into one shard"
+    )
+    videos: Annotated[int, Field(ge=0)] = Field(
+        100, description="preview videos, evenly chosen among the sequences"
     )
 
 

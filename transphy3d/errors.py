@@ -76,6 +76,6 @@ class DiskFull(TransPhy3DError):
 
 
 class Interrupted(TransPhy3DError):
-    """Stopped from outside; the same command goes on where it stopped. EX_TEMPFAIL of sysexits.h."""
+    """Stopped from outside; the same command goes on where it stopped (EX_TEMPFAIL)."""
 
     exit_code = 75

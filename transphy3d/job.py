@@ -21,6 +21,7 @@ BASE_KEY = "base"
 BUILTIN_ENVIRONMENTS = "builtin"
 # What may differ between two runs that make the same pixels and geometry.
 NOT_IDENTITY = ("name", "sequences", "run")
+NOT_IDENTITY_KEYS = (("render", "device"), ("output", "sequences_per_shard"), ("output", "videos"))
 PATH_KEYS = ("plugins", "objects.meshes", "materials.folder", "lights.environments")
 
 
@@ -116,9 +117,9 @@ def _map_paths(data: dict[str, Any], change: Callable[[str], str]) -> None:
                 mesh["path"] = change(mesh["path"])
     if isinstance(materials, dict) and isinstance(materials.get("folder"), str):
         materials["folder"] = change(materials["folder"])
-    if isinstance(lights, dict) and isinstance(lights.get("environments"), str):
-        if lights["environments"] != BUILTIN_ENVIRONMENTS:
-            lights["environments"] = change(lights["environments"])
+    folder = lights.get("environments") if isinstance(lights, dict) else None
+    if isinstance(folder, str) and folder != BUILTIN_ENVIRONMENTS:
+        lights["environments"] = change(folder)
 
 
 def _section(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
@@ -201,7 +202,8 @@ def identity(job: Job) -> str:
     data = job.model_dump(mode="json")
     for key in NOT_IDENTITY:
         del data[key]
-    del data["render"]["device"], data["output"]["sequences_per_shard"]
+    for section, key in NOT_IDENTITY_KEYS:
+        del data[section][key]
     _map_paths(data, content_hash)
     materials = content_hash(str(builtin("materials")))
     return sha256_text(canonical_json([GENERATOR_VERSION, materials, data]))

@@ -10,6 +10,7 @@ import platform
 import time
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import transphy3d
-
 from transphy3d.config import Channel, Job
 from transphy3d.errors import ImpossibleScene, SceneRejected
 from transphy3d.files import write_text
@@ -54,9 +54,13 @@ class Prepared:
     cpu_seconds: float
 
 
-def prepare(job: Job, index: int, stage: Path, cache: Path) -> Prepared:
+def prepare(
+    job: Job, index: int, stage: Path, cache: Path, only: tuple[int, ...] | None = None
+) -> Prepared:
     """Find an acceptable scene and write it as a stage folder; a prepared one is kept.
 
+    cache : folder for what is derived from mesh files
+    only : frames to render instead of all
     Raises ImpossibleScene when the job's attempts are used up.
     """
     file = stage / SCENE_FILE
@@ -64,9 +68,13 @@ def prepare(job: Job, index: int, stage: Path, cache: Path) -> Prepared:
         return from_json(Prepared, file.read_bytes())
     began, cpu_began = time.perf_counter(), time.process_time()
     load_plugins(job.plugins)
-    settled, geometry, rejections = find_scene(job, index, load_library(job.materials.folder), cache)
+    settled, geometry, rejections = find_scene(
+        job, index, load_library(job.materials.folder), cache
+    )
     settings = resolve(job.render, scene_seed(job, index), job.run.threads)
-    build_stage(settled, geometry, job, settings, stage)
+    built = build_stage(settled, geometry, job, settings, stage)
+    if only is not None:
+        write_text(stage / "stage.json", to_json(replace(built, only=only)))
     prepared = Prepared(
         settled=settled,
         objects=object_rows(settled, geometry),
@@ -96,9 +104,7 @@ def find_scene(
             settled, geometry = _try_scene(job, Streams(job.seed, index, attempt), library, cache)
             return settled, geometry, tuple(rejections)
         except SceneRejected as error:
-            rejections.append(
-                Rejection(attempt=attempt, reason=error.reason, detail=error.detail)
-            )
+            rejections.append(Rejection(attempt=attempt, reason=error.reason, detail=error.detail))
     counts = Counter(rejection.reason for rejection in rejections)
     raise ImpossibleScene(
         f"sequence {index}: none of {len(rejections)} sampled scenes was acceptable "
@@ -111,7 +117,7 @@ def find_scene(
 def _try_scene(
     job: Job, streams: Streams, library: Library, cache: Path
 ) -> tuple[SettledScene, Geometry]:
-    spec = sample_scene(job, streams, library)
+    spec = sample_scene(job, streams, library, cache)
     geometry = build_geometry(spec, job.objects.segments, cache)
     rest = settle(spec, geometry, streams("spawn"), job.physics)
     return place_camera(job, spec, rest, geometry, streams), geometry
@@ -147,9 +153,7 @@ def read_frame(
         np.array(settled.intrinsics),
         np.array(settled.world_to_camera[frame]),
     )
-    found = {
-        name: getattr(truth, name) for name in channels if name != "rgb"
-    }
+    found: dict[str, NDArray[Any]] = {n: getattr(truth, n) for n in channels if n != "rgb"}
     if "rgb" in channels:
         with Image.open(frame_file(stage, "rgb", frame)) as picture:
             found["rgb"] = np.asarray(picture.convert("RGB"))
@@ -184,9 +188,7 @@ def sequence_meta(
     )
 
 
-def _provenance(
-    job: Job, prepared: Prepared, report: dict[str, Any], attempt: int
-) -> Provenance:
+def _provenance(job: Job, prepared: Prepared, report: dict[str, Any], attempt: int) -> Provenance:
     return Provenance(
         transphy3d=transphy3d.__version__,
         versions=versions(),

@@ -105,7 +105,7 @@ def is_published(run: RunDir, index: int) -> bool:
     if not run.done(index).exists():
         write_done(run, index)
         return True
-    return path.stat().st_size == read_done(run, index)["bytes"]
+    return bool(path.stat().st_size == read_done(run, index)["bytes"])
 
 
 def read_done(run: RunDir, index: int) -> dict[str, Any]:

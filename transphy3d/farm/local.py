@@ -135,7 +135,9 @@ def _settle(state: _Run, ended: _Active) -> None:
     if len(read_attempts(run, index)) == ended.attempts:
         raise RunError(f"a worker ended with exit code {code} at once: {last_words(run, index)}")
     if is_published(run, index):
-        progress.event("sequence done", sequence=index, seconds=read_attempts(run, index)[-1].seconds)
+        progress.event(
+            "sequence done", sequence=index, seconds=read_attempts(run, index)[-1].seconds
+        )
         return
     if failures(run, index) >= state.job.run.attempts and not run.dead(index).exists():
         set_aside(run, index, read_attempts(run, index)[-1].message)

@@ -8,15 +8,17 @@ from pathlib import Path
 
 from transphy3d.config import Job
 from transphy3d.errors import RunError, ShardError
-from transphy3d.farm.attempts import is_published
+from transphy3d.farm.attempts import is_published, read_attempts
 from transphy3d.farm.local import run_local
 from transphy3d.farm.rundir import RunDir, make_plan, read_job, read_plan
 from transphy3d.farm.status import Status, read_status
 from transphy3d.files import sha256_file, write_text
 from transphy3d.preflight import preflight
-from transphy3d.preview import PreviewPaths, make_previews
+from transphy3d.preview.make import PreviewPaths, make_previews
+from transphy3d.preview.report import SetAside
 from transphy3d.progress import Progress
-from transphy3d.shards.pack import INDEX_NAME, pack
+from transphy3d.shards.index import INDEX_NAME, read_index
+from transphy3d.shards.pack import pack
 from transphy3d.shards.verify import verify
 
 VERIFIED_FILE = "verified.txt"
@@ -76,7 +78,15 @@ def finish(root: Path, progress: Progress) -> PreviewPaths:
     pack_run(root)
     check_shards(run, progress)
     progress.event("previews", folder=str(run.preview))
-    return make_previews(run.shards, run.preview)
+    aside = [set_aside_row(run, index) for index in read_status(root).set_aside]
+    videos = min(read_job(root).output.videos, read_plan(root).units)
+    return make_previews(run.shards, run.preview, videos=videos, set_aside=aside)
+
+
+def set_aside_row(run: RunDir, index: int) -> SetAside:
+    """A unit that was given up, for the report."""
+    last = read_attempts(run, index)[-1]
+    return SetAside(run.sequence(index).stem, last.outcome, last.message)
 
 
 def pack_run(root: Path) -> Path:
@@ -86,8 +96,19 @@ def pack_run(root: Path) -> Path:
     files = [run.sequence(index) for index in units if is_published(run, index)]
     if not files:
         raise RunError(f"{root}: nothing is published yet; run `transphy3d render` first")
-    pack(files, run.shards, job.output.sequences_per_shard, job.name)
+    if not is_packed(run, files):
+        pack(files, run.shards, name=job.name, per_shard=job.output.sequences_per_shard)
     return run.shards
+
+
+def is_packed(run: RunDir, files: list[Path]) -> bool:
+    """Whether the shards hold just these sequences and are newer than all of them."""
+    index = run.shards / INDEX_NAME
+    if not index.exists():
+        return False
+    names = [entry.name for entry in read_index(run.shards).sequences]
+    made = index.stat().st_mtime_ns
+    return names == [f.stem for f in files] and all(f.stat().st_mtime_ns <= made for f in files)
 
 
 def check_shards(run: RunDir, progress: Progress) -> None:

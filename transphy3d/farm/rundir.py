@@ -1,14 +1,14 @@
 """The run directory: where everything of a run lies, and the plan that it follows.
 
-    job.yaml                   the resolved job
-    plan.json                  identity of the job, number of units, versions, host
-    sequences/000000.h5        published sequences
-    units/000000/log.txt       what Blender said
-    units/000000/stage/        scene and frames in the making; removed once published
-    units/000000/attempts/     one record for each try
-    units/000000/done.json     size and SHA-256 of the published sequence
-    units/000000/dead.json     why the unit was set aside
-    shards/, preview/          what `pack` and `preview` make
+job.yaml                   the resolved job
+plan.json                  identity of the job, number of units, versions, host
+sequences/000000.h5        published sequences
+units/000000/log.txt       what Blender said
+units/000000/stage/        scene and frames in the making; removed once published
+units/000000/attempts/     one record for each try
+units/000000/done.json     size and SHA-256 of the published sequence
+units/000000/dead.json     why the unit was set aside
+shards/, preview/          what `pack` and `preview` make
 """
 
 from __future__ import annotations

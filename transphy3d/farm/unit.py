@@ -20,9 +20,7 @@ from transphy3d.errors import (
     ImpossibleScene,
     Interrupted,
     JobError,
-    RenderError,
     RunError,
-    TransPhy3DError,
 )
 from transphy3d.farm.attempts import (
     Attempt,
@@ -120,9 +118,7 @@ def _try(job: Job, run: RunDir, index: int, watch: Watch) -> Result:
     return "done"
 
 
-def _make(
-    job: Job, run: RunDir, index: int, number: int, stage: _Stage, watch: Watch
-) -> None:
+def _make(job: Job, run: RunDir, index: int, number: int, stage: _Stage, watch: Watch) -> None:
     """Scene, frames, file; `stage.name` follows along."""
     folder = run.stage(index)
     folder.mkdir(parents=True, exist_ok=True)

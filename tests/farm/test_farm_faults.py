@@ -1,0 +1,198 @@
+"""What goes wrong on real machines, done to a real run: kills, crashes, bad files, full disks."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import command, run_cli
+
+from transphy3d.shards.verify import verify
+
+FRAMES = 12
+SETTINGS = [
+    *("--set", f"frames={FRAMES}"),
+    *("--set", "run.keep_frames=true"),
+    *("--set", "sequences=2"),
+]
+WAIT_SECONDS = 240
+
+
+def wait_for(condition, process=None):
+    """Wait until `condition()` gives something true, and return it."""
+    end = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < end:
+        if found := condition():
+            return found
+        assert process is None or process.poll() is None, "the run ended too early"
+        time.sleep(0.02)
+    raise AssertionError("what was waited for did not happen")
+
+
+def blender_of(out: Path) -> int | None:
+    """Process id of the Blender worker that renders below `out`."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            if "transphy3d.blender.worker" in words and any(str(out) in word for word in words):
+                return int(entry.name)
+    return None
+
+
+def frames(out: Path, unit: int, phase: str) -> list[Path]:
+    return sorted((out / f"units/{unit:06d}/stage/frames/{phase}").glob("[0-9]*"))
+
+
+def attempts(out: Path, unit: int) -> list[dict]:
+    files = sorted((out / f"units/{unit:06d}/attempts").glob("*.json"))
+    return [json.loads(path.read_text()) for path in files]
+
+
+def start(out: Path, *extra: str) -> subprocess.Popen:
+    return subprocess.Popen(
+        command("render", "smoke", "--out", out, *SETTINGS, *extra),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+
+
+def test_killed_at_any_moment_a_rerun_finishes_without_rendering_twice(tmp_path):
+    out = tmp_path / "run"
+    process = start(out)
+    wait_for(lambda: len(frames(out, 1, "rgb")) >= 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    wait_for(lambda: blender_of(out) is None)
+    published = (out / "sequences/000000.h5").stat().st_mtime_ns
+    kept = {path: path.stat().st_mtime_ns for path in frames(out, 1, "rgb")}
+    assert 2 <= len(kept) < FRAMES
+
+    said = run_cli("render", "smoke", "--out", out, *SETTINGS)
+    assert said.returncode == 0, said.stderr
+    assert (out / "sequences/000000.h5").stat().st_mtime_ns == published
+    assert {path: path.stat().st_mtime_ns for path in kept} == kept
+    assert [a["outcome"] for a in attempts(out, 1)] == ["interrupted", "done"]
+    assert verify(out / "shards") == []
+
+
+def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path):
+    out = tmp_path / "run"
+    process = start(out)
+    wait_for(lambda: len(frames(out, 0, "truth")) >= 1, process)
+    process.terminate()
+    assert process.wait(timeout=60) == 75
+    assert blender_of(out) is None
+    assert attempts(out, 0)[0]["outcome"] == "interrupted"
+
+
+def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on(tmp_path):
+    out = tmp_path / "run"
+    process = start(out, "--set", "run.attempts=2")
+    for number in (1, 2):
+        wait_for(
+            lambda n=number: len(attempts(out, 0)) == n and blender_of(out / "units/000000"),
+            process,
+        )
+        os.kill(blender_of(out / "units/000000"), signal.SIGSEGV)
+        wait_for(lambda n=number: attempts(out, 0)[n - 1]["outcome"] == "crash", process)
+        if number == 1:  # the other sequence comes before the second try
+            wait_for(lambda: (out / "sequences/000001.h5").exists(), process)
+    assert process.wait(timeout=WAIT_SECONDS) == 8
+    record = attempts(out, 0)[-1]
+    assert record["signal"] == "SIGSEGV"
+    assert record["log_tail"]
+    dead = json.loads((out / "units/000000/dead.json").read_text())
+    assert "crash" in dead["reason"]
+    assert "--unit 0 --retry" in dead["replay"]
+    assert verify(out / "shards") == []
+
+    again = run_cli("render", "smoke", "--out", out, *SETTINGS, "--retry")
+    assert again.returncode == 0, again.stderr
+    assert (out / "sequences/000000.h5").exists()
+
+
+def test_an_unreadable_mesh_is_an_error_before_anything_starts(tmp_path):
+    mesh = tmp_path / "cut.glb"
+    mesh.write_bytes(b"glTF\x02\x00\x00\x00")
+    said = run_cli(
+        *("render", "smoke", "--out", tmp_path / "run"),
+        *("--set", f"objects.meshes=[{{path: {mesh}}}]", "--set", "objects.procedural=0.5"),
+    )
+    assert said.returncode == 3
+    assert "cut.glb" in said.stderr
+    assert not list((tmp_path / "run").glob("sequences/*"))
+
+
+def test_a_missing_environment_is_an_error_before_anything_starts(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for folder in ("nowhere", "empty"):
+        said = run_cli(
+            *("render", "smoke", "--out", tmp_path / "run"),
+            *("--set", f"lights.environments={tmp_path / folder}"),
+        )
+        assert said.returncode in (2, 3)
+        assert folder in said.stderr
+
+
+def test_an_unknown_family_or_support_is_named_with_its_nearest(tmp_path):
+    for setting, name in (
+        ("objects.weights={botle: 2}", "botle"),
+        ("objects.families.include=[botle]", "botle"),
+        ("supports.kinds={tabel: 1}", "tabel"),
+        ("rooms.kinds={rom: 1}", "rom"),
+        ("lights.rigs={windows: 1}", "windows"),
+        ("materials.weights={goldd: 1}", "goldd"),
+    ):
+        said = run_cli("plan", "smoke", "--out", tmp_path / "run", "--set", setting)
+        assert said.returncode == 2, (setting, said.stderr)
+        assert name in said.stderr
+
+
+def test_a_job_that_nothing_fits_says_so(tmp_path):
+    said = run_cli(
+        *("render", "smoke", "--out", tmp_path / "run", "--set", "sequences=1"),
+        *("--set", "supports.kinds={bin: 1}", "--set", "objects.scale=[40, 40]"),
+    )
+    assert said.returncode in (2, 8)
+    assert "bin" in said.stderr or "no_room" in said.stderr
+
+
+def test_gpu_demanded_without_one_stops_the_run(tmp_path):
+    said = run_cli("render", "smoke", "--out", tmp_path / "run", "--set", "render.device=gpu")
+    if said.returncode == 0:
+        pytest.skip("this machine has a GPU")
+    assert said.returncode == 6
+    assert "gpu" in said.stderr.lower()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A real file system of its own with little room."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    made = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=80m", "tmpfs", place], capture_output=True, check=False
+    )
+    if made.returncode:
+        pytest.skip("mounting a small file system needs root")
+    yield place
+    subprocess.run(["umount", "--lazy", place], check=True)
+
+
+def test_a_full_disk_stops_the_run_and_loses_nothing(small_disk):
+    out = small_disk / "run"
+    said = run_cli("render", "smoke", "--out", out, "--set", "sequences=1")
+    assert said.returncode == 0, said.stderr
+    published = (out / "sequences/000000.h5").read_bytes()
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(40 << 20))
+    said = run_cli("render", "smoke", "--out", out, "--set", "sequences=2")
+    assert said.returncode == 9
+    assert "free" in said.stderr
+    assert (out / "sequences/000000.h5").read_bytes() == published
+    filler.unlink()
+    assert run_cli("render", "smoke", "--out", out, "--set", "sequences=2").returncode == 0

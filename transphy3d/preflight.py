@@ -1,0 +1,65 @@
+"""Everything that can be found wrong with a job before anything is made."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from transphy3d.assets.load import load_mesh
+from transphy3d.assets.procedural.family import families
+from transphy3d.config import Job, Selection
+from transphy3d.errors import JobError
+from transphy3d.materials.library import load_library
+from transphy3d.plugins import load_plugins
+from transphy3d.rng import Streams
+from transphy3d.scenes.hdr import read_hdr
+from transphy3d.scenes.lights import RIGS, environment_files
+from transphy3d.scenes.rooms import ROOMS
+from transphy3d.scenes.sample import sample_scene
+from transphy3d.scenes.supports import SUPPORTS
+
+
+def preflight(job: Job, cache: Path) -> None:
+    """Raise JobError or AssetError for whatever would fail later.
+
+    Checks names against what is registered, reads every material, mesh and environment, and
+    samples the first scene. Meshes are decomposed for collision on the way, into `cache`.
+    """
+    load_plugins(job.plugins)
+    library = load_library(job.materials.folder)
+    known = list(families())
+    check_patterns("objects.families", job.objects.families, known)
+    check_names("objects.weights", job.objects.weights, known)
+    check_names("objects.optical", job.objects.optical, ["transparent", "reflective", "opaque"])
+    check_patterns("materials.select", job.materials.select, library.names())
+    check_names("materials.weights", job.materials.weights, library.names())
+    check_names("supports.kinds", job.supports.kinds, SUPPORTS.names())
+    check_names("rooms.kinds", job.rooms.kinds, ROOMS.names())
+    check_names("lights.rigs", job.lights.rigs, RIGS.names())
+    for path in environment_files(job.lights.environments):
+        read_hdr(path)
+    for mesh in job.objects.meshes:
+        load_mesh(mesh, cache)
+    sample_scene(job, Streams(job.seed, 0), library, cache)
+
+
+def check_names(key: str, given: Iterable[str], known: list[str]) -> None:
+    """Raise JobError for the first name that is not known, with the nearest one."""
+    for name in given:
+        if name not in known:
+            raise JobError(f"{key}: {name!r} is not known; {_hint(name, known)}")
+
+
+def check_patterns(key: str, selection: Selection, known: list[str]) -> None:
+    """Raise JobError for a pattern that fits nothing: misspelt, it would let things through."""
+    for field in ("include", "exclude"):
+        for pattern in getattr(selection, field):
+            if not any(fnmatchcase(name, pattern) for name in known):
+                raise JobError(f"{key}.{field}: {pattern!r} fits nothing; {_hint(pattern, known)}")
+
+
+def _hint(name: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
