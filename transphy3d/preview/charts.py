@@ -13,7 +13,7 @@ import numpy.typing as npt
 from transphy3d.preview.facts import DEPTH_EDGES, Facts
 
 MAX_BARS = 12
-BINS = 24
+BINS = 25
 
 
 @dataclass(frozen=True)

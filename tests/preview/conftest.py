@@ -1,0 +1,29 @@
+"""A small data set for all tests of this folder, and the path to the modules that make it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE)]
+
+import preview_data  # noqa: E402
+
+from transphy3d.shards.reader import Dataset, open_dataset  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def data_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three sequences in three files."""
+    folder = tmp_path_factory.mktemp("balls")
+    for index in range(len(preview_data.RIGS)):
+        preview_data.make_sequence(folder / f"{index:06d}.h5", index)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def dataset(data_folder: Path) -> Dataset:
+    return open_dataset(data_folder)
