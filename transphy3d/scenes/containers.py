@@ -120,13 +120,14 @@ def _moulded_walls(
 def _sample_tray(rng: np.random.Generator, footprint: Footprint, palette: Palette) -> Sampled:
     params = _sample_moulded(rng, footprint, TRAY, (0.018, 0.05), (0.003, 0.008))
     kinds: tuple[Kind, ...] = ("metal", "plastic", "surface")
-    body = palette.surface(rng, *kinds, like=("wood", "oak", "walnut", "steel", "plastic", "pp"))
-    return _on_table(rng, palette, params, body)
+    words = ("wood", "metal_sheet", "melamine", "plastic_bin", "brushed")
+    return _on_table(rng, palette, params, palette.surface(rng, *kinds, like=words))
 
 
 def _sample_bin(rng: np.random.Generator, footprint: Footprint, palette: Palette) -> Sampled:
     params = _sample_moulded(rng, footprint, BIN, (0.09, 0.2), (0.003, 0.005))
-    body = palette.surface(rng, "plastic", "metal", like=("plastic", "pp", "abs", "steel"))
+    words = ("plastic_bin", "metal_sheet", "abs", "powder_coated", "stainless_satin")
+    body = palette.surface(rng, "surface", "plastic", "metal", like=words)
     return _on_table(rng, palette, params, body)
 
 
@@ -140,7 +141,7 @@ def _sample_box(rng: np.random.Generator, footprint: Footprint, palette: Palette
         "base": board,
         "wall": board,
     }
-    body = palette.surface(rng, "surface", like=("wood", "oak", "walnut", "card", "paper"))
+    body = palette.surface(rng, "surface", like=("wood", "cardboard"))
     return _on_table(rng, palette, params, body)
 
 
@@ -175,7 +176,7 @@ def _sample_bowl(rng: np.random.Generator, footprint: Footprint, palette: Palett
         "floor_share": float(rng.uniform(0.3, 0.5)),
     }
     kinds: tuple[Kind, ...] = ("ceramic", "metal", "surface")
-    words = ("porcelain", "glaze", "stoneware", "wood", "oak", "steel", "copper", "enamel")
+    words = ("ceramic", "wood", "stainless", "copper")
     return _on_table(rng, palette, params, palette.surface(rng, *kinds, like=words))
 
 
@@ -200,7 +201,7 @@ def _build_bowl(spec: SupportSpec) -> Support:
 def _quarter_ellipse(
     radius: float, start: float, width: float, rim: float, low: float
 ) -> list[Point]:
-    """(inset, height) from the floor's edge at radius `start` up to the rim, `width` further out."""
+    """(inset, height) from the floor's edge at radius `start` to the rim, `width` further out."""
     angles = np.linspace(0, np.pi / 2, BOWL_LEVELS + 1)
     reaches = start + width * np.sin(angles)
     heights = low + (rim - low) * (1 - np.cos(angles))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from transphy3d.assets.geometry import Asset, FloatArray, Mesh
 
+Bounds = tuple[tuple[float, float, float], tuple[float, float, float]]
+
 
 @dataclass(frozen=True)
 class StaticBody:
@@ -41,6 +43,17 @@ class Support:
 
 
 @dataclass(frozen=True)
+class Room:
+    """What surrounds the support.
+
+    bounds : ((x, y, z) low, (x, y, z) high) in metres, the air that a camera may be in
+    """
+
+    bodies: tuple[StaticBody, ...]
+    bounds: Bounds
+
+
+@dataclass(frozen=True)
 class Geometry:
     """All geometry of a scene; `assets` by object id, unscaled and in their own frames.
 
@@ -50,4 +63,4 @@ class Geometry:
     assets: dict[int, Asset]
     support: Support
     room: tuple[StaticBody, ...]
-    bounds: tuple[tuple[float, float, float], tuple[float, float, float]]
+    bounds: Bounds

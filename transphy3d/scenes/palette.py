@@ -19,8 +19,9 @@ from transphy3d.scenes.registry import weighted
 class Palette:
     """The library as one job sees it.
 
-    The job's `include` holds for what objects and liquids are made of; surroundings keep to
-    `exclude` alone, so that a job about glass still has a table.
+    The job's `include` holds for what objects are made of. Where it leaves nothing for a lid or
+    a liquid, and for surroundings, `exclude` alone counts, so that a job about glass still has
+    a table.
     """
 
     library: Library
@@ -30,6 +31,11 @@ class Palette:
         """Records that an object's part of these kinds may have."""
         select = self.config.select
         return self.library.select(kinds, optical, select.include, select.exclude)
+
+    def further(self, kinds: Sequence[Kind]) -> list[Record]:
+        """Records for lids and liquids: the job's own, or else all that it does not exclude."""
+        exclude = self.config.select.exclude
+        return self.objects(kinds) or self.library.select(kinds, None, ("*",), exclude)
 
     def surroundings(self, kinds: Sequence[Kind]) -> list[Record]:
         """Records for supports and rooms: none that light passes through."""

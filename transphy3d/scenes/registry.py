@@ -35,6 +35,10 @@ class Registry(Generic[T]):
             )
         return self._makers[name]
 
+    def names(self) -> list[str]:
+        """All registered names, sorted."""
+        return sorted(self._makers)
+
     def draw(self, weights: Mapping[str, float], rng: np.random.Generator) -> str:
         """A name drawn by weight; unknown names and all-zero weights raise JobError."""
         for name in weights:

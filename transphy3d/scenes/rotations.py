@@ -1,4 +1,4 @@
-"""Unit quaternions (w, x, y, z), the order of all files."""
+"""Unit quaternions (w, x, y, z), the order of all files, and matrices as plain tuples."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from transphy3d.scenes.spec import Pose, Quat
+from transphy3d.scenes.spec import Matrix3, Matrix4, Pose, Quat
 
 
 def turn(angle: float) -> Quat:
@@ -34,3 +34,15 @@ def pose_matrix(pose: Pose) -> NDArray[np.float64]:
     result[:3, :3] = matrix(pose.rotation)
     result[:3, 3] = pose.position
     return result
+
+
+def as_matrix3(values: NDArray[np.float64]) -> Matrix3:
+    """A (3, 3) array as nested tuples."""
+    rows: Matrix3 = tuple(map(tuple, values.tolist()))  # type: ignore[assignment]
+    return rows
+
+
+def as_matrix4(values: NDArray[np.float64]) -> Matrix4:
+    """A (4, 4) array as nested tuples."""
+    rows: Matrix4 = tuple(map(tuple, values.tolist()))  # type: ignore[assignment]
+    return rows

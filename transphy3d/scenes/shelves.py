@@ -29,7 +29,7 @@ def _sample(rng: np.random.Generator, footprint: Footprint, palette: Palette) ->
         "step": float(rng.uniform(0.25, 0.38)),
         "floor": -float(rng.uniform(0.7, 1.2)),
     }
-    words = ("wood", "oak", "walnut", "laminate", "paint")
+    words = ("wood", "laminate")
     return params, {BOARD: palette.surface(rng, "surface", like=words)}
 
 

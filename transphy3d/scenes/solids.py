@@ -98,20 +98,23 @@ def loft(outline: Outline, profile: Sequence[Point]) -> Mesh:
     return Mesh(np.vstack([*rings, *caps]), np.vstack(faces).astype(np.int32))
 
 
-def rounded(corners: Sequence[Point], radii: Sequence[float]) -> list[Point]:
+def rounded(
+    corners: Sequence[Point], radii: Sequence[float], steps: int = BEVEL_STEPS
+) -> list[Point]:
     """A profile with its corners replaced by arcs, and points that hold the flats flat.
 
     corners : the profile's sharp points; radii : of each in metres, 0 keeps it sharp
+    steps : segments of an arc
     """
     result: list[Point] = []
     points = np.asarray(corners, dtype=np.float64)
     for index, radius in enumerate(radii):
         inner = 0 < index < len(points) - 1 and radius > 0
-        result += _arc(points[index - 1 : index + 2], radius) if inner else [corners[index]]
+        result += _arc(points[index - 1 : index + 2], radius, steps) if inner else [corners[index]]
     return result
 
 
-def _arc(corner: FloatArray, radius: float) -> list[Point]:
+def _arc(corner: FloatArray, radius: float, steps: int) -> list[Point]:
     """Points of the arc that rounds the middle one of three (3, 2) points."""
     before, after = corner[0] - corner[1], corner[2] - corner[1]
     lengths = np.linalg.norm(before), np.linalg.norm(after)
@@ -120,10 +123,9 @@ def _arc(corner: FloatArray, radius: float) -> list[Point]:
     cut = radius / np.tan(half)
     middle = corner[1] + (before + after) / np.linalg.norm(before + after) * radius / np.sin(half)
     start, end = corner[1] + before * cut, corner[1] + after * cut
-    steps = np.linspace(0, 1, BEVEL_STEPS + 1)
     swing = np.pi - 2 * half
-    weights = [(np.sin((1 - t) * swing) / np.sin(swing), np.sin(t * swing) / np.sin(swing))
-               for t in steps]
+    shares = np.linspace(0, 1, steps + 1)
+    weights = [(np.sin((1 - t) * swing), np.sin(t * swing)) / np.sin(swing) for t in shares]
     arc = [middle + a * (start - middle) + b * (end - middle) for a, b in weights]
     held = [start + before * HOLD, *arc, end + after * HOLD]
     return [(float(x), float(y)) for x, y in held]
@@ -176,7 +178,9 @@ def joined(meshes: Sequence[Mesh]) -> Mesh:
     return Mesh(vertices, np.vstack(faces).astype(np.int32))
 
 
-def wall_hulls(outline: Outline, outside: Sequence[Point], inside: Sequence[Point]) -> list[FloatArray]:
+def wall_hulls(
+    outline: Outline, outside: Sequence[Point], inside: Sequence[Point]
+) -> list[FloatArray]:
     """Convex pieces of a wall: one for each level and step of the outline.
 
     outside, inside : (inset, height) of the wall's two faces, upwards, as many points each

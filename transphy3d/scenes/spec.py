@@ -82,7 +82,10 @@ class RoomSpec:
 
 @record
 class Environment:
-    """An HDR environment: file, turn about Z in radians, and a factor on its radiance."""
+    """An HDR environment: file, turn about Z in radians, and a factor on its radiance.
+
+    `path` is absolute, or "builtin:<name>" for a file that ships with bpy.
+    """
 
     path: str
     sha256: str

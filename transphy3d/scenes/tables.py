@@ -23,8 +23,8 @@ ROUND_STEPS = 128
 HULL_ROUND_STEPS = 32
 LEG = "legs"
 TOP = "top"
-TOP_WORDS = ("wood", "oak", "walnut", "marble", "cloth", "linen", "laminate", "stone", "tile")
-LEG_WORDS = ("wood", "oak", "walnut", "steel", "iron")
+TOP_WORDS = ("wood", "marble", "cloth", "laminate", "tile", "terrazzo", "checker", "rubber_mat")
+LEG_WORDS = ("wood", "metal_sheet", "stainless_brushed", "powder_coated")
 # From the edge of the area that objects drop onto to the table's edge, metres.
 MARGIN = (0.06, 0.25)
 

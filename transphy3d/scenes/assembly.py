@@ -1,0 +1,64 @@
+"""From a reference in a scene to the asset itself, whatever its source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from transphy3d.assets.geometry import Asset
+from transphy3d.assets.liquid import fill
+from transphy3d.assets.load import load_mesh
+from transphy3d.assets.procedural.family import build
+from transphy3d.config import MeshSource
+from transphy3d.errors import AssetError
+from transphy3d.files import sha256_file
+from transphy3d.scenes.spec import AssetRef, ObjectSpec
+
+
+def mesh_ref(source: MeshSource) -> AssetRef:
+    """A reference to a mesh file by path and content.
+
+    Raises AssetError if there is no such file.
+    """
+    path = Path(source.path)
+    if not path.is_file():
+        raise AssetError(f"objects.meshes: {path}: there is no such file; mend the path")
+    params = {"up": source.up, "kinds": ",".join(source.kinds), "category": source.category}
+    sized = {} if source.size is None else {"size": source.size}
+    return AssetRef(
+        source="mesh",
+        name=path.stem,
+        params={**params, **sized},
+        path=str(path),
+        sha256=sha256_file(path),
+    )
+
+
+def build_asset(ref: AssetRef, segments: int, cache: Path) -> Asset:
+    """The asset, unscaled and dry.
+
+    segments : divisions of a full turn of procedural assets
+    cache : folder for what is derived from mesh files
+    Raises AssetError for an unknown family, or a file that is gone or has changed.
+    """
+    if ref.source == "procedural":
+        return build(ref.name, ref.params, segments)
+    source = _mesh_source(ref)
+    if ref.sha256 != sha256_file(Path(source.path)):
+        raise AssetError(f"mesh {ref.path}: changed since the scene was sampled (SHA-256)")
+    return load_mesh(source, cache)
+
+
+def _mesh_source(ref: AssetRef) -> MeshSource:
+    """The entry of the job that a mesh reference was made from."""
+    if ref.path is None or not Path(ref.path).is_file():
+        raise AssetError(f"mesh {ref.path}: the scene names it, but there is no such file")
+    data = {"path": ref.path, **ref.params, "kinds": str(ref.params["kinds"]).split(",")}
+    return MeshSource.model_validate(data)
+
+
+def with_liquid(asset: Asset, spec: ObjectSpec) -> Asset:
+    """The asset with its spec's liquid poured in; without one, the asset as it is."""
+    if spec.liquid is None:
+        return asset
+    body = spec.materials[asset.parts[0].name]
+    return fill(asset, spec.liquid.fraction, spec.liquid.material.ior, body.ior)

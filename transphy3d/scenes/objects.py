@@ -1,0 +1,180 @@
+"""Which objects are dropped: family or mesh, size, orientation, materials, liquid.
+
+Every object draws from random streams of its own, so that a change to one moves no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import numpy as np
+
+from transphy3d.assets.geometry import Asset, Part
+from transphy3d.assets.procedural.family import families
+from transphy3d.config import Job, ObjectsConfig
+from transphy3d.errors import JobError
+from transphy3d.materials.spec import Material, OpticalClass
+from transphy3d.rng import Streams
+from transphy3d.scenes.assembly import build_asset, mesh_ref
+from transphy3d.scenes.palette import Palette
+from transphy3d.scenes.registry import weighted
+from transphy3d.scenes.rotations import turn, uniform_rotation
+from transphy3d.scenes.spec import AssetRef, Liquid, ObjectSpec
+from transphy3d.scenes.support_kind import Footprint
+
+# Enough divisions of a full turn to know an asset's parts and size.
+SKETCH_SEGMENTS = 24
+# Families drawn for one object before none is taken to suit the job's materials.
+FAMILY_DRAWS = 64
+# A lid or stopper that can be of the body's material usually is.
+MATCHING_PART = 0.7
+FILL = (0.25, 0.9)
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """An object and a coarse build of its asset."""
+
+    spec: ObjectSpec
+    sketch: Asset
+
+
+def sample_objects(job: Job, streams: Streams, palette: Palette, cache: Path) -> list[Drawn]:
+    """The objects of a scene; ids count from 1.
+
+    Raises JobError where families, meshes or materials leave nothing to draw.
+    """
+    low, high = job.objects.count
+    count = int(streams("objects.count").integers(low, high + 1))
+    return [_sample_object(number + 1, job.objects, streams, palette, cache)
+            for number in range(count)]
+
+
+def footprint(objects: Sequence[Drawn]) -> Footprint:
+    """What the objects need of a support: lying objects take the two longest of their edges."""
+    area, reach, tallest = 0.0, 0.0, 0.0
+    for item in objects:
+        points = item.sketch.points() * item.spec.scale
+        edges = np.ptp(points, axis=0)
+        flat = edges[:2] if item.spec.upright else np.sort(edges)[1:]
+        area += float(np.prod(flat))
+        middle = (points.max(axis=0) + points.min(axis=0)) / 2
+        reach = max(reach, float(np.linalg.norm(points - middle, axis=1).max()))
+        tallest = max(tallest, float(edges[2] if item.spec.upright else np.sort(edges)[0]))
+    return Footprint(area, reach, tallest)
+
+
+def _sample_object(
+    number: int, config: ObjectsConfig, streams: Streams, palette: Palette, cache: Path
+) -> Drawn:
+    asset_rng = streams(f"object.{number}.asset")
+    material_rng = streams(f"object.{number}.materials")
+    pose_rng = streams(f"object.{number}.pose")
+    ref, sketch = _draw_asset(config, asset_rng, palette, cache)
+    upright = bool(pose_rng.random() < config.upright)
+    turned, tumbled = turn(float(pose_rng.uniform(0, 2 * np.pi))), uniform_rotation(pose_rng)
+    materials = _draw_materials(sketch.parts, config, material_rng, palette)
+    main = materials[sketch.parts[0].name]
+    liquid = _draw_liquid(config, palette, streams(f"object.{number}.liquid"))
+    holds = upright and sketch.cavity is not None and main.optical_class == "transparent"
+    spec = ObjectSpec(
+        id=number,
+        asset=ref,
+        scale=float(streams(f"object.{number}.scale").uniform(*config.scale)),
+        materials=materials,
+        rotation=turned if upright else tumbled,
+        upright=upright,
+        liquid=liquid if holds else None,
+    )
+    return Drawn(spec, sketch)
+
+
+def _draw_asset(
+    config: ObjectsConfig, rng: np.random.Generator, palette: Palette, cache: Path
+) -> tuple[AssetRef, Asset]:
+    """An asset that can be made of a material of the wanted classes."""
+    for _ in range(FAMILY_DRAWS):
+        ref = _draw_ref(config, rng)
+        sketch = build_asset(ref, SKETCH_SEGMENTS, cache)
+        if _able_classes(sketch.parts[0], config, palette):
+            return ref, sketch
+    raise JobError(
+        f"objects.optical: none of {FAMILY_DRAWS} drawn assets can be made of a material of the "
+        f"classes {sorted(k for k, w in config.optical.items() if w > 0)} that materials.select "
+        "leaves; widen objects.optical, objects.families or materials.select"
+    )
+
+
+def _draw_ref(config: ObjectsConfig, rng: np.random.Generator) -> AssetRef:
+    """A procedural family with parameters, or one of the job's meshes."""
+    if rng.random() >= config.procedural:
+        if not config.meshes:
+            raise JobError("objects.procedural: is below 1, but objects.meshes is empty; add some")
+        return mesh_ref(config.meshes[int(rng.integers(len(config.meshes)))])
+    known = families()
+    weights = {name: config.weights.get(name, 1.0) for name in selected_families(config)}
+    name = weighted(weights, rng, "objects.weights")
+    return AssetRef(source="procedural", name=name, params=known[name].sample(rng))
+
+
+def selected_families(config: ObjectsConfig) -> list[str]:
+    """Names of the procedural families that a job admits.
+
+    Raises JobError for patterns and weights that name no family, and if none is left.
+    """
+    names, select = list(families()), config.families
+    for pattern in (*select.include, *select.exclude, *config.weights):
+        if not any(fnmatchcase(name, pattern) for name in names):
+            raise JobError(
+                f"objects.families: {pattern!r} fits no family; known are {', '.join(names)}"
+            )
+    left = [name for name in names if _fits(name, select.include)]
+    left = [name for name in left if not _fits(name, select.exclude)]
+    if not left:
+        raise JobError("objects.families: include and exclude leave no family; widen them")
+    return left
+
+
+def _fits(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _able_classes(
+    part: Part, config: ObjectsConfig, palette: Palette
+) -> dict[OpticalClass, float]:
+    """Weights of the optical classes that some record for the part has."""
+    classes: tuple[OpticalClass, ...] = ("transparent", "reflective", "opaque")
+    for name in config.optical:
+        if name not in classes:
+            raise JobError(f"objects.optical: {name!r} is not one of {', '.join(classes)}")
+    weights = {name: config.optical.get(name, 0.0) for name in classes}
+    return {n: w for n, w in weights.items() if w > 0 and palette.objects(part.kinds, n)}
+
+
+def _draw_materials(
+    parts: Sequence[Part], config: ObjectsConfig, rng: np.random.Generator, palette: Palette
+) -> dict[str, Material]:
+    """A material for each part; the first part has the optical class of the job's weights."""
+    body = parts[0]
+    optical = weighted(_able_classes(body, config, palette), rng, "objects.optical")
+    records = [r for r in palette.objects(body.kinds) if r.optical_class == optical]
+    materials = {body.name: palette.draw(records, rng, f"the part {body.name!r}")}
+    for part in parts[1:]:
+        matches = rng.random() < MATCHING_PART and materials[body.name].kind in part.kinds
+        other = palette.draw(palette.further(part.kinds), rng, f"the part {part.name!r}")
+        materials[part.name] = materials[body.name] if matches else other
+    return materials
+
+
+def _draw_liquid(
+    config: ObjectsConfig, palette: Palette, rng: np.random.Generator
+) -> Liquid | None:
+    """A liquid for the share `filled` of the vessels."""
+    if rng.random() >= config.filled:
+        return None
+    fraction = float(rng.uniform(*FILL))
+    material = palette.draw(palette.further(("liquid",)), rng, "liquids")
+    return Liquid(material=material, fraction=fraction)
