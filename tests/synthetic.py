@@ -61,7 +61,10 @@ def orbit(frames: int, radius: float = 0.6, height: float = 0.35, arc: float = 0
     angles = np.linspace(0, arc, frames)
     target = np.array([0.0, 0.0, 0.04])
     return np.stack(
-        [look_at(np.array([radius * np.sin(a), -radius * np.cos(a), height]), target) for a in angles]
+        [
+            look_at(np.array([radius * np.sin(a), -radius * np.cos(a), height]), target)
+            for a in angles
+        ]
     )
 
 
@@ -105,7 +108,9 @@ def colour(normal: np.ndarray, instance: np.ndarray, point: np.ndarray, noise: n
     checker = (np.floor(point[..., 0] * 20) + np.floor(point[..., 1] * 20)) % 2 * 60 + 120
     palette = np.array([[1, 1, 1], [0.6, 0.9, 1], [0.9, 0.8, 0.7], [1, 0.5, 0.4]])
     albedo = np.where(instance == 0, checker, 200)[..., None] * palette[instance % 4]
-    return (albedo * light[..., None] + noise.normal(0, 1.5, normal.shape)).clip(0, 255).astype("u1")
+    return (
+        (albedo * light[..., None] + noise.normal(0, 1.5, normal.shape)).clip(0, 255).astype("u1")
+    )
 
 
 def frame(pose, k, size, balls=BALLS, noise=None) -> dict[str, np.ndarray]:

@@ -69,9 +69,7 @@ def project(points: Array, intrinsics: Array) -> tuple[FloatArray, FloatArray]:
     return np.stack([u, v], -1), z
 
 
-def in_frame(
-    positions: Array, shape: tuple[int, ...], margin: float = 0.0
-) -> NDArray[np.bool_]:
+def in_frame(positions: Array, shape: tuple[int, ...], margin: float = 0.0) -> NDArray[np.bool_]:
     """Which image positions (..., 2) lie in a frame of `shape` (H, W), `margin` from its edge."""
     low, high = margin, np.array([shape[1], shape[0]]) - margin
     inside: NDArray[np.bool_] = ((positions >= low) & (positions < high)).all(-1)

@@ -28,9 +28,7 @@ class Reprojection:
     floating: NDArray[np.bool_]
 
 
-def carry(
-    depth: Array, pose: Array, other_pose: Array, intrinsics: Array
-) -> tuple[Array, Array]:
+def carry(depth: Array, pose: Array, other_pose: Array, intrinsics: Array) -> tuple[Array, Array]:
     """Where the pixels with a surface land in the other frame: positions (N, 2), depths (N,)."""
     points = unproject(depth, intrinsics)[depth > 0]
     return project(transform(other_pose @ invert_rigid(pose), points), intrinsics)

@@ -175,9 +175,7 @@ def objects_present(frame: Frame) -> Iterator[Finding]:
     seen: dict[int, int] = {}
     for row in frame.objects:
         world = transform(row["object_to_world"], row["points"])
-        gaps = consistency.surface_gaps(
-            world, frame.values["depth"], frame.pose, frame.intrinsics
-        )
+        gaps = consistency.surface_gaps(world, frame.values["depth"], frame.pose, frame.intrinsics)
         bare = (gaps[:, 0] > GAP_TOLERANCE).sum()
         if bare > MAX_GAP_SHARE * len(gaps):
             yield Finding(

@@ -71,9 +71,7 @@ def _write_shard(
         return sha256_file(scratch), entries
 
 
-def _copy(
-    sequence: Sequence, file: h5py.File, channels: Iterable[str], shard: str
-) -> IndexEntry:
+def _copy(sequence: Sequence, file: h5py.File, channels: Iterable[str], shard: str) -> IndexEntry:
     """Copy a sequence's datasets as they are stored."""
     keep = {channel(name, sequence.channels).name for name in channels}
     target = file.create_group(sequence.name)

@@ -154,10 +154,9 @@ def _schema(sequence: Sequence) -> Iterator[Problem]:
     if missing:
         yield _at(sequence, None, None, "schema", f"attributes {sorted(missing)} are missing")
         return
-    stored = sequence.fetch(lambda group: set(group) | set(group.get("checksums", ())))
-    for name in TABLES:
-        if name not in stored:
-            yield _at(sequence, None, None, "schema", f"table {name!r} is missing")
+    needed = [*TABLES, *(f"checksums/{name}" for name in (*TABLES, *sequence.channels))]
+    for name in sequence.fetch(lambda group: [name for name in needed if name not in group]):
+        yield _at(sequence, None, name.removeprefix("checksums/"), "schema", f"{name} is missing")
     for name in sequence.channels:
         yield from _channel_schema(sequence, name)
 
@@ -166,9 +165,7 @@ def _channel_schema(sequence: Sequence, name: str) -> Iterator[Problem]:
     spec = CHANNELS[name]
     frame = spec.stored_shape(sequence.height, sequence.width)
     wanted = (len(sequence), *frame), (1, *frame), np.dtype(spec.dtype)
-    found = sequence.fetch(
-        lambda group: (group[name].shape, group[name].chunks, group[name].dtype)
-    )
+    found = sequence.fetch(lambda group: (group[name].shape, group[name].chunks, group[name].dtype))
     if found != wanted:
         message = f"shape, chunks and dtype are {found}, not {wanted}"
         yield _at(sequence, None, name, "schema", message)

@@ -128,9 +128,7 @@ class SequenceWriter:
             _write_array(self._group, f"checksums/{name}", np.stack(digests))
 
 
-def _check_frame(
-    path: Path, spec: ChannelSpec, frame: NDArray[Any], meta: SequenceMeta
-) -> None:
+def _check_frame(path: Path, spec: ChannelSpec, frame: NDArray[Any], meta: SequenceMeta) -> None:
     """Raise ShardError unless the frame has the channel's shape and a type that fits."""
     shape: tuple[int, ...] = (meta.height, meta.width)
     if spec.components > 1:
