@@ -196,7 +196,7 @@ def geometry_charts(facts: Sequence[Facts]) -> list[Histogram]:
         histogram("Objects per scene", "", (item.objects for item in facts)),
         depth_histogram(sum((item.depth for item in pixels), start=empty)),
         histogram("Share of the picture per object", "%", share),
-        histogram("Share of frames in which an object is visible", "%", visible),
+        histogram("Frames that show an object", "%", visible),
         histogram("Camera distance", " m", np.concatenate([c.distance for c in cameras])),
         histogram("Camera elevation", "°", np.concatenate([c.elevation for c in cameras])),
         histogram("Field of view", "°", (camera.fov for camera in cameras)),
