@@ -22,8 +22,8 @@ from transphy3d.files import replacing
 
 SECTORS = 16
 WALL_ERROR = 0.25  # of the wall's thickness that a profile may move for collision
-SLAB_EXCESS = 1.04  # greatest ratio of a slab's convex hull to the slab, as areas
-SOLID_EXCESS = 1.06  # the same for the slabs of a base together, else its foot ring is kept
+SLAB_EXCESS = 1.025  # greatest ratio of a slab's convex hull to the slab, as areas
+SOLID_EXCESS = 1.05  # the same for the slabs of a base together, else its foot ring is kept
 COACD_THRESHOLD = 0.05  # greatest concavity of a piece, in CoACD's measure
 MAX_HULLS = 32
 
@@ -131,14 +131,14 @@ def _area(loop: FloatArray) -> float:
 
 def _slabs(section: CrossSection) -> Iterator[FloatArray]:
     """Right halves of horizontal slabs, each as thick as its convex hull stays close to it."""
-    # Whole micrometres: thinner slabs have no volume.
-    levels = np.unique(np.concatenate(section.to_polygons())[:, 1].round(3))
+    # Hundredths of a millimetre: thinner slabs have no volume to speak of.
+    levels = np.unique(np.concatenate(section.to_polygons())[:, 1].round(2))
     heights, low = levels / lathe.MM_PER_METRE, 0
     for high in range(1, len(heights)):
         last = high == len(heights) - 1
         if last or not _nearly_convex(section ^ lathe.box(1.0, heights[low], heights[high + 1])):
             hull = (section ^ lathe.box(1.0, heights[low], heights[high])).hull()
-            yield lathe.path_of(hull)
+            yield from lathe.right_half(hull)
             low = high
 
 

@@ -16,7 +16,7 @@ from transphy3d.assets.procedural.sweep import carry, cell_hulls, stack, superel
 from transphy3d.errors import AssetError
 from transphy3d.materials.spec import Kind
 
-NARROW_MOUTH = 0.012  # metres of radius; below it nothing of a scene falls in
+NARROW_MOUTH = 0.014  # metres of radius; below it nothing of a scene falls in
 COVER_GAP = 0.00015  # metres between a lid and its vessel, so that they never intersect
 SHARP_ANGLE = 35.0
 
@@ -37,6 +37,12 @@ class Turned:
     def lining(self, segments: int) -> NDArray[np.bool_]:
         """(F,) bool: the faces of `mesh` that line the inside."""
         return lathe.face_rows(self.path, segments) >= lathe.rim_of(self.path)
+
+    def throat(self) -> float:
+        """The least radius of the upper half of the inside, metres."""
+        inside = self.path[lathe.rim_of(self.path) :]
+        upper = inside[:, 1] > (inside[0, 1] + inside[-1, 1]) / 2
+        return float(inside[upper, 0].min())
 
     def core(self, segments: int) -> Mesh:
         """A solid up to the middle of the wall and past the mouth, to cut handles back with."""
@@ -113,17 +119,19 @@ def vessel_asset(
     limbs: Limbs = Limbs(),
     brim: float = np.inf,
     sharp_angle: float = SHARP_ANGLE,
+    holds: bool = True,
 ) -> Asset:
     """A turned vessel with its lids and limbs.
 
     brim : the greatest height in metres for a liquid, if lower than the rim
+    holds : whether people pour liquids into it
     """
     mesh, lining = _joined(body, segments, limbs)
     lids = tuple(Part(c.name, lathe.revolve(c.path, segments), c.kinds) for c in covers)
     hulls = _body_hulls(body, covers) + tuple(
         hull for rings in limbs.tubes for hull in cell_hulls(rings, [np.arange(rings.shape[1])])
     )
-    cavity = _cavity(mesh, lining, body.wall, brim)
+    cavity = _cavity(mesh, lining, body.wall, brim) if holds else None
     parts = (Part("body", mesh, kinds), *lids)
     return Asset(name, category, parts, hulls, sharp_angle, body.wall, cavity)
 
@@ -134,8 +142,7 @@ def _error(body: Turned) -> float:
 
 
 def _body_hulls(body: Turned, covers: Sequence[Cover]) -> tuple[FloatArray, ...]:
-    mouth = body.path[lathe.rim_of(body.path), 0]
-    if mouth > NARROW_MOUTH and not covers:
+    if body.throat() > NARROW_MOUTH and not covers:
         return wall_hulls(body.path, body.wall, radial=body.radial, twist=body.twist)
     section = lathe.filled(body.path)
     for cover in covers:

@@ -70,7 +70,7 @@ def build_plate(params: Params, segments: int) -> Asset:
     )
     under = box(0.88 * well - 1.6 * wall, -1.0, rise)
     path = vessel(outer, wall, wall + rise, foot=under, corner_radius=0.01)
-    return vessel_asset("plate", "plate", Turned(path, wall), segments, KINDS)
+    return vessel_asset("plate", "plate", Turned(path, wall), segments, KINDS, holds=False)
 
 
 def build_ashtray(params: Params, segments: int) -> Asset:
@@ -86,7 +86,7 @@ def build_ashtray(params: Params, segments: int) -> Asset:
     ]
     body, kinds = Turned(path, p["wall"]), ("glass", "ceramic", "metal")
     limbs = Limbs(cuts=tuple(notches))
-    return vessel_asset("ashtray", "ashtray", body, segments, kinds, limbs=limbs)
+    return vessel_asset("ashtray", "ashtray", body, segments, kinds, limbs=limbs, holds=False)
 
 
 def _notch(angle: float, reach: float, top: float, width: float, segments: int) -> FloatArray:

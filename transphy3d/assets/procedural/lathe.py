@@ -237,13 +237,13 @@ def vessel(
         above = cavity ^ box(1.0, base + 2 * corner_radius, top + 1.0)
         cavity = rounded(cavity, corner_radius) + above
     body = solid - cavity - foot if foot is not None else solid - cavity
-    return _standing(tidy(path_of(_largest(rounded(body, lip * wall)))))
+    return standing(tidy(path_of(_largest(rounded(body, lip * wall)))))
 
 
 def solid(outer: FloatArray, edge: float = 0.0, foot: CrossSection | None = None) -> FloatArray:
     """The path of a solid of revolution, with its edges rounded by `edge` metres."""
     body = region(outer) - foot if foot is not None else region(outer)
-    return _standing(tidy(path_of(_largest(rounded(body, edge) if edge > 0 else body))))
+    return standing(tidy(path_of(_largest(rounded(body, edge) if edge > 0 else body))))
 
 
 def cap(outer: FloatArray, body: CrossSection, gap: float, edge: float) -> FloatArray:
@@ -269,7 +269,7 @@ def resampled(path: FloatArray, count: int) -> FloatArray:
     return np.stack([np.interp(at, length, column) for column in path.T], axis=1)
 
 
-def _standing(path: FloatArray) -> FloatArray:
+def standing(path: FloatArray) -> FloatArray:
     """The path with its lowest point at z = 0, which rounding or a foot may have raised."""
     lowest: FloatArray = path - (0.0, path[:, 1].min())
     return lowest

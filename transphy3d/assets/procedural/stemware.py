@@ -5,10 +5,11 @@ from __future__ import annotations
 from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural.assembly import Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
-from transphy3d.assets.procedural.lathe import Node, contour, corner, vessel
+from transphy3d.assets.procedural.lathe import Node, contour, corner, region, vessel
 from transphy3d.scenes.spec import Params
 
 FOOT_EDGE = 0.0022  # thickness of a foot at its rim, metres
+UNDERSIDE = 0.0015  # how far the middle of a foot stands off the table, metres
 
 COMMON = {
     "wall": Uniform(0.0011, 0.0016),
@@ -50,7 +51,11 @@ def stemware(name: str, bowl: list[Node], p: dict[str, float], segments: int) ->
     raised = [Node(n.r, n.z + stem_top, n.heading, n.corner) for n in bowl]
     outer: FloatArray = contour([*_foot_and_stem(p, stem_top), *raised])
     depth = 0.55 * min(p["bowl_radius"], p["bowl_height"])
-    path = vessel(outer, p["wall"], stem_top + p["floor"], corner_radius=depth)
+    hollow = region(contour([corner(0, -0.01), corner(0.88 * p["foot_radius"], -0.01),
+                             corner(0.88 * p["foot_radius"], 0), corner(0, UNDERSIDE)]))
+    path = vessel(
+        outer, p["wall"], stem_top + p["floor"], lip=0.45, foot=hollow, corner_radius=depth
+    )
     body = Turned(path, p["wall"])
     return vessel_asset(name, name.replace("_", " "), body, segments, ("glass", "plastic"))
 
