@@ -1,4 +1,4 @@
-"""Where the built-in library lies: `materials/`, `jobs/` and `assets/`, in a checkout or a wheel."""
+"""Where the built-in `materials/`, `jobs/` and `assets/` lie, in a checkout or a wheel."""
 
 from __future__ import annotations
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import bpy
 
-Socket = bpy.types.NodeSocket
-Value = Any  # a number, a sequence of numbers, or a Socket
+Socket: TypeAlias = Any  # a bpy.types.NodeSocket; bpy carries no type hints
+Value: TypeAlias = Any  # a number, a sequence of numbers, or a Socket
 
 
 class NodeGraph:
@@ -35,7 +35,7 @@ class NodeGraph:
         return node
 
     def _feed(self, socket: Socket, value: Value) -> None:
-        if isinstance(value, Socket):
+        if isinstance(value, bpy.types.NodeSocket):
             self.tree.links.new(value, socket)
         elif socket.type == "RGBA" and len(value) == 3:
             socket.default_value = (*value, 1.0)

@@ -30,6 +30,7 @@ CAST_GRAIN = (0.0009, 0.00012)
 SUBSURFACE_METRES = 0.002
 BASE_LEAN = 0.25  # how far a face may lean inward and still count as a base's underside
 
+DISPERSING_BOUNCES = 2
 PRIMARIES: tuple[RGB, RGB, RGB] = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 
 
@@ -67,7 +68,11 @@ def _dielectric(
     if shares_interface:
         graph.surface(_tinted(graph, material, wall, normal))
         return
-    clear = _clear(graph, material, ior, normal)
+    # A wall's faces are parallel and undo each other's dispersion: only solids show it.
+    if material.ior_rgb is not None and wall == 0 and not liquid:
+        clear = _dispersed(graph, material.ior_rgb, material, normal)
+    else:
+        clear = _glass(graph, material, WHITE, ior, normal)
     graph.surface(_hazed(graph, material, clear, path))
     _absorb(graph, material, wall)
 
@@ -77,12 +82,17 @@ def _face_ior(graph: NodeGraph) -> Socket:
     return node.outputs["Fac"]
 
 
-def _clear(graph: NodeGraph, material: Material, ior: Value, normal: Socket | None) -> Socket:
-    """Refraction and reflection; one lobe per primary where the index differs between them."""
-    if material.ior_rgb is None:
-        return _glass(graph, material, WHITE, ior, normal)
-    pairs = zip(PRIMARIES, material.ior_rgb, strict=True)
-    return graph.add([_glass(graph, material, color, index, normal) for color, index in pairs])
+def _dispersed(graph: NodeGraph, ior_rgb: RGB, material: Material, normal: Socket | None) -> Socket:
+    """One lobe per primary for the way in and out; later bounces share the index for green.
+
+    Cycles picks a lobe anew at each surface and drops the path where the picks differ, so the
+    variance of a channel triples with each dispersing bounce.
+    """
+    pairs = zip(PRIMARIES, ior_rgb, strict=True)
+    split = graph.add([_glass(graph, material, color, ior, normal) for color, ior in pairs])
+    depth = graph.node("ShaderNodeLightPath", {}).outputs["Ray Depth"]
+    later = graph.math("GREATER_THAN", depth, DISPERSING_BOUNCES - 0.5)
+    return graph.mix(later, split, _glass(graph, material, WHITE, ior_rgb[1], normal))
 
 
 def _glass(
@@ -100,7 +110,7 @@ def _tinted(graph: NodeGraph, material: Material, wall: float, normal: Socket | 
     """
     tint = transmittance(material.absorption, 2 * wall)
     if min(tint) > 1 - VISIBLE_LOSS:
-        return _clear(graph, material, material.ior, normal)
+        return _glass(graph, material, WHITE, material.ior, normal)
     inputs = {
         "Base Color": graph.blend(_outer_face(graph), WHITE, tuple(map(float, tint))),
         "Roughness": material.roughness,

@@ -1,0 +1,1 @@
+"""What things are made of: the library of records, and materials sampled from it."""

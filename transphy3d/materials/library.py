@@ -47,7 +47,7 @@ class Library:
         include: Sequence[str] = ("*",),
         exclude: Sequence[str] = (),
     ) -> list[Record]:
-        """Records of these kinds (and class) whose name any of `include` and none of `exclude` fits.
+        """Records of these kinds whose name fits any of `include` and none of `exclude`.
 
         Patterns are shell patterns, case matters. Raises JobError for a pattern that fits no
         record at all, since a misspelt one would let a held-out material through.
