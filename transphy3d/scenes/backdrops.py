@@ -55,4 +55,10 @@ def _bounds(spec: RoomSpec) -> Bounds:
     return (-x, -y, floor + keep), (x, y, floor + float(params["height"]))
 
 
-BACKDROP = RoomKind(sample=_sample, build=_build, bounds=_bounds)
+def _horizon(spec: RoomSpec) -> float:
+    params = spec.params
+    top = float(params["floor"]) + float(params["height"])
+    return float(np.arctan2(top, (float(params["half_x"]) + float(params["half_y"])) / 2))
+
+
+BACKDROP = RoomKind(sample=_sample, build=_build, bounds=_bounds, horizon=_horizon)

@@ -72,7 +72,7 @@ def sample_item(
 
 def items_of(params: Params) -> list[Item]:
     """The items in a room's parameters, in their order."""
-    result = []
+    result: list[Item] = []
     while (prefix := f"item{len(result)}_") + "kind" in params:
         kind = str(params[prefix + "kind"])
         numbers = ("x", "y", "turn", "width", "depth", "height")

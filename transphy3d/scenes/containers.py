@@ -30,9 +30,9 @@ from transphy3d.scenes.tables import build_table, sample_table, table_materials
 BODY = "body"
 # Coplanar faces flicker in a path tracer, so a container floats this far above its table, metres.
 GAP = 0.0002
-BOWL_LEVELS = 10
+BOWL_LEVELS = 8
 BOWL_STEPS = 96
-BOWL_HULL_STEPS = 48
+BOWL_HULL_STEPS = 40
 
 
 def _on_table(

@@ -34,16 +34,33 @@ def read_hdr(path: Path) -> NDArray[np.float32]:
         pixels = reader(path)
     except (RuntimeError, ValueError, KeyError, IndexError, OSError) as error:
         raise AssetError(f"environment {path}: cannot be read ({error}); replace it") from error
-    if not np.isfinite(pixels).all() or pixels.min() < 0:
-        raise AssetError(f"environment {path}: holds negative or infinite radiance; mend it")
-    return pixels
+    if not np.isfinite(pixels).all():
+        raise AssetError(f"environment {path}: holds infinite radiance or NaN; mend it")
+    return np.maximum(pixels, 0)  # lossy compression undershoots beside bright lamps
 
 
-def upper_luminance(pixels: NDArray[np.float32]) -> float:
-    """Mean luminance over the upper hemisphere, each pixel weighted by its solid angle."""
-    upper = pixels[: pixels.shape[0] // 2].astype(np.float64) @ LUMINANCE
-    polar = (np.arange(len(upper)) + 0.5) / pixels.shape[0] * np.pi
-    return float(np.average(upper.mean(axis=1), weights=np.sin(polar)))
+def mean_luminance(pixels: NDArray[np.float32]) -> float:
+    """Mean luminance over the upper hemisphere, each direction as likely."""
+    rows, polar = _upper_rows(pixels)
+    return float(np.average(rows, weights=np.sin(polar)))
+
+
+def level_luminance(pixels: NDArray[np.float32], horizon: float) -> float:
+    """Irradiance over pi of a level surface that sees the sky above `horizon`, in luminance.
+
+    horizon : elevation in radians up to which walls hide the sky
+    A uniform sky without walls gives its own luminance.
+    """
+    rows, polar = _upper_rows(pixels)
+    weights = np.sin(polar) * np.cos(polar)
+    seen = np.where(polar < np.pi / 2 - horizon, rows, 0.0)
+    return float(np.average(seen, weights=weights))
+
+
+def _upper_rows(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Luminance of each row above the horizon, and its angle from the zenith in radians."""
+    rows = (pixels[: pixels.shape[0] // 2].astype(np.float64) @ LUMINANCE).mean(axis=1)
+    return rows, (np.arange(len(rows)) + 0.5) / pixels.shape[0] * np.pi
 
 
 def _read_exr(path: Path) -> NDArray[np.float32]:

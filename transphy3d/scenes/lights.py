@@ -1,9 +1,11 @@
 """Light: an HDR environment, and rigs of area lights placed relative to the scene.
 
-Radiances of HDR files differ by a factor of ten and more between a night and a sunrise. Each is
-therefore scaled so that the mean luminance of its upper hemisphere becomes one; the job's
-`strength` multiplies that. A white sheet under such a sky has a radiance around one, which
-the view transform shows as a light grey, so that pictures are neither black nor burnt.
+Radiances of HDR files differ by a factor of ten and more between a night and a sunrise, and walls
+hide the horizon where a low sun shines. Each environment is therefore scaled so that a white
+level sheet amid the objects, lit by the part of the sky above the walls, has a luminance of one;
+the job's `strength` multiplies that. The view transform shows it as a light grey, so that
+pictures are neither black nor burnt. The gain is limited by the mean of the whole sky, lest a
+sun that the sheet does not see burns out the walls that do.
 
 A plugin adds a rig with `RIGS.register(name, rig)`.
 """
@@ -22,7 +24,7 @@ from transphy3d.errors import AssetError, JobError
 from transphy3d.files import sha256_file
 from transphy3d.materials.spec import RGB
 from transphy3d.scenes.geometry import Bounds
-from transphy3d.scenes.hdr import SUFFIXES, read_hdr, upper_luminance
+from transphy3d.scenes.hdr import SUFFIXES, level_luminance, mean_luminance, read_hdr
 from transphy3d.scenes.registry import Registry
 from transphy3d.scenes.spec import AreaLight, Environment, LightSpec, Vec3
 
@@ -30,15 +32,22 @@ BUILTIN = "builtin"
 BUILTIN_PREFIX = "builtin:"
 BUILTIN_FOLDER = "4.5/datafiles/studiolights/world"
 DIMMEST = 1e-4  # mean luminance below which a file is taken to be black
+LEAST_SEEN = 0.3  # of the whole sky's mean luminance that counts, however little is seen
 WALL_GAP = 0.08  # metres between a light and the bounds of the room
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What lights are placed around: the objects' area and the air of the room, metres."""
+    """What lights are placed around.
+
+    reach : greatest horizontal distance of the support from the origin, metres
+    bounds : the air of the room, metres
+    horizon : elevation in radians up to which walls hide the sky
+    """
 
     reach: float
     bounds: Bounds
+    horizon: float
 
 
 @dataclass(frozen=True)
@@ -64,16 +73,20 @@ def sample_lights(
     path = _choose(environment_files(config.environments), environment_rng)
     rotation = float(environment_rng.uniform(0, 2 * np.pi))
     strength = float(environment_rng.uniform(*config.strength)) * rig.environment
-    environment = load_environment(path, rotation, strength)
+    environment = load_environment(path, rotation, strength, setting.horizon)
     return LightSpec(rig=name, environment=environment, areas=rig.areas)
 
 
-def load_environment(path: Path, rotation: float, strength: float) -> Environment:
-    """An environment whose upper hemisphere has the mean luminance `strength`.
+def load_environment(
+    path: Path, rotation: float, strength: float, horizon: float
+) -> Environment:
+    """An environment that lights a white level sheet to the luminance `strength`.
 
+    horizon : elevation in radians up to which walls hide the sky
     Raises AssetError for a file that is missing, unreadable or black.
     """
-    luminance = upper_luminance(read_hdr(path))
+    pixels = read_hdr(path)
+    luminance = max(level_luminance(pixels, horizon), LEAST_SEEN * mean_luminance(pixels))
     if luminance < DIMMEST:
         raise AssetError(f"environment {path}: its sky is black ({luminance:g}); replace it")
     return Environment(
@@ -188,7 +201,7 @@ def environment_rig(rng: np.random.Generator, setting: Setting) -> Rig:
 def window_rig(rng: np.random.Generator, setting: Setting) -> Rig:
     """One large upright light from the side, as from a window, beside a dimmer environment."""
     direction = float(rng.uniform(0, 2 * np.pi)), float(np.radians(rng.uniform(10, 40)))
-    area = _area(rng, setting, direction, (0.9, 1.6), float(rng.uniform(2.0, 5.0)))
+    area = _area(rng, setting, direction, (0.9, 1.6), float(rng.uniform(3.0, 6.0)))
     return Rig(0.45, (area,))
 
 
@@ -199,7 +212,7 @@ def studio_rig(rng: np.random.Generator, setting: Setting) -> Rig:
     for number in range(int(rng.integers(2, 4))):
         azimuth = start + number * 2 * np.pi / 3 + float(rng.uniform(-0.4, 0.4))
         elevation = float(np.radians(rng.uniform(25, 75)))
-        irradiance = float(rng.uniform(1.0, 3.0))
+        irradiance = float(rng.uniform(1.5, 3.5))
         areas.append(_area(rng, setting, (azimuth, elevation), (0.3, 1.1), irradiance))
     return Rig(0.3, tuple(areas))
 

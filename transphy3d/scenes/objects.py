@@ -144,7 +144,7 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 def _able_classes(
     part: Part, config: ObjectsConfig, palette: Palette
-) -> dict[OpticalClass, float]:
+) -> dict[str, float]:
     """Weights of the optical classes that some record for the part has."""
     classes: tuple[OpticalClass, ...] = ("transparent", "reflective", "opaque")
     for name in config.optical:

@@ -62,4 +62,5 @@ def _crosses(start: FloatArray, end: FloatArray) -> NDArray[np.bool_]:
     at = -start[:, None] / change
     enter = np.where(change < 0, at, -np.inf).max(axis=-1)
     leave = np.where(change > 0, at, np.inf).min(axis=-1)
-    return np.maximum(enter, 0.0) < np.minimum(leave, SIGHT_SHARE)
+    crossed: NDArray[np.bool_] = np.maximum(enter, 0.0) < np.minimum(leave, SIGHT_SHARE)
+    return crossed

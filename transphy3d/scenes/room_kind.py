@@ -25,6 +25,11 @@ class Site:
     reach: float
 
 
+def open_sky(spec: RoomSpec) -> float:
+    """The horizon of a place without walls."""
+    return 0.0
+
+
 @dataclass(frozen=True)
 class RoomKind:
     """How one kind of surroundings is sampled and built.
@@ -32,8 +37,10 @@ class RoomKind:
     sample : random generator, what to build around, materials -> parameters and materials
     build : the spec's bodies; what a camera could run into has hulls
     bounds : the air that a camera may be in, metres
+    horizon : elevation, radians, up to which the room hides the sky from its middle
     """
 
     sample: Callable[[np.random.Generator, Site, Palette], tuple[Params, dict[str, Material]]]
     build: Callable[[RoomSpec], tuple[StaticBody, ...]]
     bounds: Callable[[RoomSpec], Bounds]
+    horizon: Callable[[RoomSpec], float] = open_sky

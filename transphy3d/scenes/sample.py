@@ -57,4 +57,5 @@ def _site(support: SupportSpec) -> Site:
 
 
 def _setting(room: RoomSpec, site: Site) -> Setting:
-    return Setting(reach=site.reach, bounds=ROOMS.get(room.kind).bounds(room))
+    kind = ROOMS.get(room.kind)
+    return Setting(site.reach, kind.bounds(room), kind.horizon(room))

@@ -24,7 +24,7 @@ def _sample(rng: np.random.Generator, footprint: Footprint, palette: Palette) ->
         "half_y": half_y,
         "board": board,
         "side": float(rng.uniform(0.03, 0.12)),
-        "back": float(rng.uniform(0.12, 0.45)),
+        "back": float(rng.uniform(0.1, 0.35)),
         "lip": float(rng.uniform(0.008, 0.02)),
         "step": float(rng.uniform(0.25, 0.38)),
         "floor": -float(rng.uniform(0.7, 1.2)),

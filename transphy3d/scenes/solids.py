@@ -52,15 +52,18 @@ def ellipse_outline(half_x: float, half_y: float, steps: int) -> Outline:
     return Outline(normals * (half_x - reach, half_y - reach), normals, reach)
 
 
-def rectangle_outline(half_x: float, half_y: float, radius: float) -> Outline:
+def rectangle_outline(
+    half_x: float, half_y: float, radius: float, steps: int = CORNER_STEPS
+) -> Outline:
     """A rectangle with corners rounded to `radius` metres, to move inwards by less than that.
 
-    Each corner ends in a point a little further along the side, which holds the side flat.
+    steps : segments of a corner, which ends in a point a little further along the side that
+        holds the side flat
     """
     radius = min(radius, half_x, half_y)
     centres, normals = [], []
     for quarter, (sign_x, sign_y) in enumerate(((1, 1), (-1, 1), (-1, -1), (1, -1))):
-        angles = (quarter + np.linspace(0, 1, CORNER_STEPS + 1)) * np.pi / 2
+        angles = (quarter + np.linspace(0, 1, steps + 1)) * np.pi / 2
         around = np.column_stack([np.cos(angles), np.sin(angles)])
         centre = np.array([sign_x * (half_x - radius), sign_y * (half_y - radius)])
         before, after = _hold_points(centre, quarter, min(half_x, half_y) - radius)

@@ -49,7 +49,7 @@ class SupportKind:
     def holds(self, footprint: Footprint) -> bool:
         """Whether the kind can be made large enough."""
         area = footprint.area / self.crowding[1]
-        return max(1.1 * footprint.reach, np.sqrt(area) / 2) <= self.largest
+        return bool(max(1.1 * footprint.reach, np.sqrt(area) / 2) <= self.largest)
 
 
 def half_extents(

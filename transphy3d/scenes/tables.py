@@ -124,4 +124,4 @@ def _build(spec: SupportSpec) -> Support:
     return Support(tuple(build_table(spec.params, 0.0)), half, round=False, rim=0.0)
 
 
-TABLE = SupportKind(sample=_sample, build=_build, largest=1.5, crowding=(0.25, 0.6))
+TABLE = SupportKind(sample=_sample, build=_build, largest=1.5, crowding=(0.35, 0.8))

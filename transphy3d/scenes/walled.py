@@ -198,4 +198,11 @@ def _bounds(spec: RoomSpec) -> Bounds:
     return (x - reach_x, y - reach_y, floor + KEEP), (x + reach_x, y + reach_y, top)
 
 
-WALLED = RoomKind(sample=_sample, build=_build, bounds=_bounds)
+def _horizon(spec: RoomSpec) -> float:
+    params = spec.params
+    top = float(params["floor"]) + float(params["height"])
+    half = (float(params["half_x"]) + float(params["half_y"])) / 2
+    return float(np.arctan2(top, half * float(params["skylight"])))
+
+
+WALLED = RoomKind(sample=_sample, build=_build, bounds=_bounds, horizon=_horizon)
