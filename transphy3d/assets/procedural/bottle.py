@@ -35,7 +35,7 @@ def build(params: Params, segments: int) -> Asset:
                  Node(0, max(p["punt"], 0.0015), heading=180)])
     )
     path = vessel(
-        outer, p["wall"], p["base"] + p["punt"], foot=punt, corner_radius=0.3 * radius
+        outer, p["wall"], p["base"], foot=punt, corner_radius=0.3 * radius
     )
     square = patterns.facets(4, (p["shoulder"] * p["height"], _neck_start(p)))
     body = Turned(path, p["wall"], square if shape == "square" else None)

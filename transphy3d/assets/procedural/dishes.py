@@ -51,7 +51,7 @@ def build_bowl(params: Params, segments: int) -> Asset:
         ]
     )
     under = box(foot - 2.2 * wall, -1.0, rise)
-    path = vessel(outer, wall, wall + rise, foot=under, corner_radius=0.25 * radius)
+    path = vessel(outer, wall, wall, foot=under, corner_radius=0.25 * radius)
     return vessel_asset("bowl", "bowl", Turned(path, wall), segments, KINDS)
 
 
@@ -69,7 +69,7 @@ def build_plate(params: Params, segments: int) -> Asset:
         ]
     )
     under = box(0.88 * well - 1.6 * wall, -1.0, rise)
-    path = vessel(outer, wall, wall + rise, foot=under, corner_radius=0.01)
+    path = vessel(outer, wall, wall, foot=under, corner_radius=0.01)
     return vessel_asset("plate", "plate", Turned(path, wall), segments, KINDS, holds=False)
 
 

@@ -15,7 +15,7 @@ RANGES = {
     "radius": Uniform(0.031, 0.048),
     "neck": Uniform(0.80, 0.92, ""),
     "wall": Uniform(0.0024, 0.0036),
-    "base": Uniform(0.004, 0.008),
+    "base": Uniform(0.003, 0.007),
     "heel": Uniform(0.10, 0.25, ""),
     "shape": Choice(("round", "round", "hexagonal")),
     "lid": Choice(("screw", "screw", "none")),

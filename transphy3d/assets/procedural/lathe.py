@@ -223,18 +223,19 @@ def vessel(
 
     outer : outside from the axis at z = 0 up to the rim's outer edge
     wall : thickness of the wall in metres, everywhere along the outside
-    base : height of the lowest point of the inside
+    base : thickness of the floor, at least the wall's
     lip : rounding of every edge as a part of the wall
     foot : section to take away from underneath (a punt, a foot ring)
     corner_radius : rounding of the inside where wall and floor meet
     """
     solid = region(outer)
     top = float(outer[-1, 1])
+    floor = max(base, wall) + (0.0 if foot is None else foot.bounds()[3] / MM_PER_METRE)
     tall = raised(solid, top, 2 * wall + 3 * corner_radius)
-    cavity = offset(tall, -wall) ^ box(1.0, base, top + 1.0)
+    cavity = offset(tall, -wall) ^ box(1.0, floor, top + 1.0)
     if corner_radius > 0:
         # Only the floor: a narrow neck above it is no corner to round.
-        above = cavity ^ box(1.0, base + 2 * corner_radius, top + 1.0)
+        above = cavity ^ box(1.0, floor + 2 * corner_radius, top + 1.0)
         cavity = rounded(cavity, corner_radius) + above
     body = solid - cavity - foot if foot is not None else solid - cavity
     return standing(tidy(path_of(_largest(rounded(body, lip * wall)))))

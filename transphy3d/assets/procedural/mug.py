@@ -14,7 +14,7 @@ RANGES = {
     "taper": Uniform(0.78, 1.0, ""),
     "belly": Uniform(-0.02, 0.09, ""),
     "wall": Uniform(0.0028, 0.0045),
-    "base": Uniform(0.005, 0.008),
+    "base": Uniform(0.004, 0.007),
     "foot_rounding": Uniform(0.06, 0.25, ""),
     "handle_reach": Uniform(0.026, 0.038),
     "handle_span": Uniform(0.55, 0.75, ""),

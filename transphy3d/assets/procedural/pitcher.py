@@ -19,7 +19,7 @@ RANGES = {
     "waist": Uniform(0.66, 0.84, ""),
     "mouth": Uniform(0.76, 0.9, ""),
     "wall": Uniform(0.0028, 0.0045),
-    "base": Uniform(0.005, 0.009),
+    "base": Uniform(0.004, 0.008),
     "spout_pull": Uniform(0.22, 0.36, ""),
     "spout_width": Uniform(17.0, 25.0, "deg"),
     "handle_reach": Uniform(0.032, 0.046),

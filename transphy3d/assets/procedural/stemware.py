@@ -54,7 +54,7 @@ def stemware(name: str, bowl: list[Node], p: dict[str, float], segments: int) ->
     hollow = region(contour([corner(0, -0.01), corner(0.88 * p["foot_radius"], -0.01),
                              corner(0.88 * p["foot_radius"], 0), corner(0, UNDERSIDE)]))
     path = vessel(
-        outer, p["wall"], stem_top + p["floor"], lip=0.45, foot=hollow, corner_radius=depth
+        outer, p["wall"], stem_top + p["floor"] - UNDERSIDE, lip=0.45, foot=hollow, corner_radius=depth
     )
     body = Turned(path, p["wall"])
     return vessel_asset(name, name.replace("_", " "), body, segments, ("glass", "plastic"))

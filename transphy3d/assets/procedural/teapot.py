@@ -57,7 +57,7 @@ def build(params: Params, segments: int) -> Asset:
         ]
     )
     under = box(foot - 2 * wall, -1.0, 0.003)
-    path = vessel(outer, wall, wall + 0.003, foot=under, corner_radius=0.35 * radius)
+    path = vessel(outer, wall, wall, foot=under, corner_radius=0.35 * radius)
     lid = Cover("lid", _lid(p, path, mouth, height), LID_KINDS)
     spout, bore = _spout(p, height, max(14, segments // 2))
     spine = resampled(

@@ -15,7 +15,7 @@ RANGES = {
     "taper": Uniform(0.72, 1.0, ""),
     "belly": Uniform(-0.03, 0.06, ""),
     "wall": Uniform(0.0014, 0.0032),
-    "base": Uniform(0.004, 0.016),
+    "base": Uniform(0.003, 0.015),
     "floor_radius": Uniform(0.002, 0.010),
     "recess": Uniform(0.0006, 0.002),
     "pattern": Choice(("plain", "plain", "fluted", "faceted")),
