@@ -32,6 +32,11 @@ def counted(words: Iterable[str]) -> str:
     return ", ".join(f"{word} ×{count}" if count > 1 else word for word, count in ordered)
 
 
+def plural(count: int, noun: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def one_per_object(rows: Iterable[ObjectRow]) -> list[ObjectRow]:
     """The first row of each object: its main part, in the table's order."""
     first: dict[int, ObjectRow] = {}
@@ -43,9 +48,8 @@ def one_per_object(rows: Iterable[ObjectRow]) -> list[ObjectRow]:
 def describe(rows: Iterable[ObjectRow]) -> str:
     """What a sequence shows, in one line."""
     objects = one_per_object(rows)
-    plural = "" if len(objects) == 1 else "s"
     kinds = counted(row.kind for row in objects)
-    return f"{len(objects)} object{plural}: {counted(row.asset for row in objects)} ({kinds})"
+    return f"{plural(len(objects), 'object')}: {counted(row.asset for row in objects)} ({kinds})"
 
 
 def columns(paint: Painter) -> list[tuple[str, int]]:
@@ -108,8 +112,8 @@ def heading(dataset: Dataset, shown: int) -> str:
     """The line under the title."""
     total = len(dataset)
     first = dataset[0]
-    part = f"{shown} of {total} sequences" if shown < total else f"{total} sequences"
-    return f"{part}, {first.width} × {first.height} pixels, {first.fps:g} frames per second"
+    part = f"{shown} of " if shown < total else ""
+    return f"{part}{plural(total, 'sequence')}, {first.width} × {first.height} pixels, {first.fps:g} frames per second"
 
 
 def contact_sheet(dataset: Dataset, path: Path, *, rows: int = MAX_ROWS) -> None:

@@ -25,7 +25,7 @@ from transphy3d.preview.charts import (
     geometry_charts,
     making_charts,
 )
-from transphy3d.preview.contact import dataset_title
+from transphy3d.preview.contact import dataset_title, plural
 from transphy3d.preview.facts import FRAMES_PER_SEQUENCE, Facts, gather
 from transphy3d.preview.panels import painter, spread
 from transphy3d.preview.places import VIDEO_FOLDER, report_path, video_name
@@ -167,11 +167,11 @@ def rejections(facts: Iterable[Facts]) -> list[dict[str, Any]]:
     return rows[-MAX_REJECTIONS:]
 
 
-def lead(facts: Items[Facts]) -> str:
-    """One sentence under the title."""
+def lead(dataset: Dataset, facts: Items[Facts]) -> str:
+    """What the data set is, in a few words under the title."""
     optical = added(item.optical for item in facts)
     parts = ", ".join(f"{count:,} {name}" for name, count in optical.most_common())
-    return f"Videos with depth, normals and instance masks; pieces by optical class: {parts}."
+    return f"Channels: {', '.join(dataset[0].channels)}. Pieces by optical class: {parts}."
 
 
 def gather_all(dataset: Dataset) -> list[Facts]:
@@ -186,7 +186,7 @@ def pixels_note(facts: Items[Facts]) -> str:
     """What the pixel counts are taken from."""
     read = sum(item.pixels is not None for item in facts)
     return (
-        f"Depth and visibility: {FRAMES_PER_SEQUENCE} frames of each of {read:,} sequences. "
+        f"Depth and visibility: {FRAMES_PER_SEQUENCE} frames of each of {plural(read, 'sequence')}. "
         "Camera: every frame, measured from the middle of the objects."
     )
 
@@ -213,7 +213,7 @@ def page(dataset: Dataset, folder: Path, set_aside: Items[SetAside]) -> dict[str
     hint = "Point at one, or press Enter on it, to play all channels." if any(links) else ""
     return {
         "title": dataset_title(dataset),
-        "lead": lead(facts),
+        "lead": lead(dataset, facts),
         "figures": key_figures(facts, stored_bytes(dataset)),
         "cards": thumbnails,
         "aspect": f"{dataset[0].width} / {dataset[0].height}",
