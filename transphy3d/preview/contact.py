@@ -113,7 +113,8 @@ def heading(dataset: Dataset, shown: int) -> str:
     total = len(dataset)
     first = dataset[0]
     part = f"{shown} of " if shown < total else ""
-    return f"{part}{plural(total, 'sequence')}, {first.width} × {first.height} pixels, {first.fps:g} frames per second"
+    size = f"{first.width} × {first.height} pixels"
+    return f"{part}{plural(total, 'sequence')}, {size}, {first.fps:g} frames per second"
 
 
 def contact_sheet(dataset: Dataset, path: Path, *, rows: int = MAX_ROWS) -> None:

@@ -184,9 +184,9 @@ def gather_all(dataset: Dataset) -> list[Facts]:
 
 def pixels_note(facts: Items[Facts]) -> str:
     """What the pixel counts are taken from."""
-    read = sum(item.pixels is not None for item in facts)
+    read = plural(sum(item.pixels is not None for item in facts), "sequence")
     return (
-        f"Depth and visibility: {FRAMES_PER_SEQUENCE} frames of each of {plural(read, 'sequence')}. "
+        f"Depth and visibility: up to {FRAMES_PER_SEQUENCE} frames of {read}. "
         "Camera: every frame, measured from the middle of the objects."
     )
 
