@@ -170,6 +170,7 @@ def provenance() -> Provenance:
         cpu_seconds=2.0,
         attempts=1,
         rejections=(),
+        job={"name": "balls", "seed": 7},
     )
 
 

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -113,6 +114,13 @@ def test_a_run_folder_is_read_in_the_order_of_names(run):
     assert [sequence.index for sequence in open_dataset(run)] == [0, 1, 2]
 
 
+def test_a_run_folder_with_shards_gives_each_sequence_once(run, tmp_path):
+    pack(run, tmp_path / "shards", name="balls")
+    assert len(open_dataset(tmp_path)) == 3
+    synthetic.make(tmp_path / "sequences" / "000007" / "sequence.h5", 1, (24, 32), 7)
+    assert [sequence.index for sequence in open_dataset(tmp_path)] == [7]
+
+
 def test_a_list_of_files_keeps_its_order(run):
     files = sorted(run.rglob("*.h5"), reverse=True)
     assert [sequence.name for sequence in open_dataset(files)] == ["000002", "000001", "000000"]
@@ -136,8 +144,8 @@ def test_few_files_stay_open(run):
 
 
 def open_descriptors(folder):
-    links = (os.path.realpath(f"/proc/self/fd/{name}") for name in os.listdir("/proc/self/fd"))
-    return [link for link in links if link.startswith(str(folder))]
+    links = [link.resolve() for link in Path("/proc/self/fd").iterdir()]
+    return [link for link in links if folder in link.parents]
 
 
 def test_close_leaves_no_file_open(run):

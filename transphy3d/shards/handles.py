@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import h5py
 
 from transphy3d.errors import ShardError
+from transphy3d.shards.index import check_version
 
 T = TypeVar("T")
 
@@ -62,10 +63,15 @@ class Handles:
 
 
 def open_file(path: Path) -> h5py.File:
-    """The file, open for reading without a lock. Raises ShardError if it is missing or broken."""
+    """The file, open for reading without a lock.
+
+    Raises ShardError if it is missing, broken or of another format or version.
+    """
     try:
-        return h5py.File(path, "r", locking=False)
+        file = h5py.File(path, "r", locking=False)
     except FileNotFoundError:
         raise ShardError(f"{path}: no such file") from None
     except OSError as error:
         raise ShardError(f"{path}: not a readable HDF5 file ({error}); make it again") from error
+    check_version(path, file.attrs.get("format"), file.attrs.get("version"))
+    return file

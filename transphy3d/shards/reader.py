@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from collections.abc import Sequence as SequenceOf
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +18,7 @@ from transphy3d.errors import ShardError
 from transphy3d.jsonio import from_data
 from transphy3d.shards import codec
 from transphy3d.shards.handles import Handles
-from transphy3d.shards.index import INDEX_NAME, check_version, read_index
+from transphy3d.shards.index import INDEX_NAME, read_index
 from transphy3d.shards.schema import (
     CHANNELS,
     ChannelSpec,
@@ -34,8 +33,9 @@ Array = NDArray[Any]
 Frames = int | slice | SequenceOf[int] | NDArray[np.integer[Any]]
 PathLike = str | Path
 
-# Below this many frames a thread pool costs more than it saves.
-THREADED_FRAMES = 4
+# Where a run keeps what it published and what it packed.
+RUN_SEQUENCES = "sequences"
+RUN_SHARDS = "shards"
 
 
 class ChannelReader:
@@ -68,16 +68,8 @@ class ChannelReader:
         if isinstance(numbers, int):
             return self._decode(numbers, self.chunk(numbers))
         out = np.empty((len(numbers), *self.shape[1:]), self.dtype)
-        chunks = [self.chunk(number) for number in numbers]
-
-        def fill(slot: int) -> None:
-            out[slot] = self._decode(numbers[slot], chunks[slot])
-
-        if len(numbers) < THREADED_FRAMES:
-            list(map(fill, range(len(numbers))))
-        else:
-            with ThreadPoolExecutor(self._sequence.threads) as pool:
-                list(pool.map(fill, range(len(numbers))))
+        for slot, (number, chunk) in enumerate(zip(numbers, self.chunks(numbers), strict=True)):
+            out[slot] = self._decode(number, chunk)
         return out
 
     def __iter__(self) -> Iterator[Array]:
@@ -85,14 +77,24 @@ class ChannelReader:
 
     def chunk(self, number: int) -> bytes:
         """The compressed bytes of one frame, as they stand in the file."""
-        origin = (number,) + (0,) * (2 if self.spec.components == 1 else 3)
+        return self.chunks([number])[0]
 
-        def fetch(group: h5py.Group) -> bytes:
-            return bytes(group[self.spec.name].id.read_direct_chunk(origin)[1])
+    def chunks(self, numbers: list[int]) -> list[bytes]:
+        """The compressed bytes of some frames.
 
+        They are decoded outside HDF5, whose filters run one at a time in a process.
+        """
+
+        def fetch(group: h5py.Group) -> list[bytes]:
+            dataset = group[self.spec.name].id
+            return [self._chunk(dataset, number) for number in numbers]
+
+        chunks: list[bytes] = self._sequence.fetch(fetch)
+        return chunks
+
+    def _chunk(self, dataset: h5py.h5d.DatasetID, number: int) -> bytes:
         try:
-            data: bytes = self._sequence.fetch(fetch)
-            return data
+            return bytes(dataset.read_direct_chunk((number,) + (0,) * (dataset.rank - 1))[1])
         except (OSError, RuntimeError) as error:
             raise ShardError(self._damage(number, error)) from error
 
@@ -125,13 +127,11 @@ class Sequence:
     path: Path
     name: str
     handles: Handles
-    threads: int
 
     def fetch(self, action: Any) -> Any:
         """What `action` makes of the sequence's HDF5 group, opened in this process."""
 
         def inside(file: h5py.File) -> Any:
-            check_version(self.path, file.attrs.get("format"), file.attrs.get("version"))
             if self.name not in file:
                 raise ShardError(f"{self.path}: no sequence {self.name!r}; pack again")
             return action(file[self.name])
@@ -252,7 +252,6 @@ class Dataset(SequenceOf[Sequence]):
 
     places: tuple[tuple[Path, str], ...]
     handles: Handles
-    threads: int
 
     def __len__(self) -> int:
         return len(self.places)
@@ -264,29 +263,28 @@ class Dataset(SequenceOf[Sequence]):
     def __getitem__(self, number: int | slice) -> Sequence | Dataset:
         """One sequence, or a Dataset of those in a slice."""
         if isinstance(number, slice):
-            return Dataset(self.places[number], self.handles, self.threads)
-        return Sequence(*self.places[number], self.handles, self.threads)
+            return Dataset(self.places[number], self.handles)
+        return Sequence(*self.places[number], self.handles)
 
     def close(self) -> None:
         """Close all files that this process holds open."""
         self.handles.close()
 
 
-def open_dataset(
-    path: PathLike | SequenceOf[PathLike], *, open_files: int = 16, threads: int = 2
-) -> Dataset:
+def open_dataset(path: PathLike | SequenceOf[PathLike], *, open_files: int = 16) -> Dataset:
     """The sequences in a shard folder, a run folder, an HDF5 file, or a list of these.
 
-    A folder with an index.json is read by it; in any other folder, every .h5 file below counts,
-    in the order of names. `open_files` bounds the files that a process holds open; `threads`
-    decode frames. Raises ShardError if nothing is found.
+    A folder with an index.json is read by it. Of a run folder, the published sequences count, or
+    its shards where those are gone. In any other folder, every .h5 file below counts, in the
+    order of names. `open_files` bounds the files that a process holds open. Raises ShardError if
+    nothing is found.
     """
     paths = [path] if isinstance(path, (str, Path)) else path
     handles = Handles(open_files)
     places = [place for item in paths for place in _places(Path(item), handles)]
     if not places:
         raise ShardError(f"{path}: no sequences found; hand in a shard folder, run or .h5 file")
-    return Dataset(tuple(places), handles, threads)
+    return Dataset(tuple(places), handles)
 
 
 def frame_numbers(frames: Frames, count: int) -> int | list[int]:
@@ -311,8 +309,15 @@ def _places(path: Path, handles: Handles) -> list[tuple[Path, str]]:
     if (path / INDEX_NAME).exists():
         entries = read_index(path).sequences
         return [(path / entry.shard, entry.name) for entry in entries]
-    files = sorted(file for file in path.rglob("*.h5") if not file.name.startswith("."))
+    if (path / RUN_SHARDS / INDEX_NAME).exists() and not _files(path / RUN_SEQUENCES):
+        return _places(path / RUN_SHARDS, handles)
+    files = _files(path / RUN_SEQUENCES) or _files(path)
     return [place for file in files for place in _places(file, handles)]
+
+
+def _files(folder: Path) -> list[Path]:
+    """The HDF5 files below a folder, in the order of names, without half-written ones."""
+    return sorted(file for file in folder.rglob("*.h5") if not file.name.startswith("."))
 
 
 def _matrix(array: NDArray[np.float64]) -> Any:

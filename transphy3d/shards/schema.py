@@ -191,6 +191,7 @@ class Provenance:
 
     transphy3d, versions : of the generator, and of what it runs on, by name
     seconds : wall-clock time by stage; cpu_seconds : of all processes and threads
+    job : the resolved job as plain data, enough to make the sequence again
     """
 
     transphy3d: str
@@ -202,6 +203,7 @@ class Provenance:
     cpu_seconds: float
     attempts: int
     rejections: tuple[Rejection, ...]
+    job: dict[str, Any]
 
 
 @record

@@ -155,8 +155,9 @@ def _schema(sequence: Sequence) -> Iterator[Problem]:
         yield _at(sequence, None, None, "schema", f"attributes {sorted(missing)} are missing")
         return
     needed = [*TABLES, *(f"checksums/{name}" for name in (*TABLES, *sequence.channels))]
-    for name in sequence.fetch(lambda group: [name for name in needed if name not in group]):
-        yield _at(sequence, None, name.removeprefix("checksums/"), "schema", f"{name} is missing")
+    missing_paths = sequence.fetch(lambda group: [path for path in needed if path not in group])
+    for path in missing_paths:
+        yield _at(sequence, None, path.removeprefix("checksums/"), "schema", f"{path} is missing")
     for name in sequence.channels:
         yield from _channel_schema(sequence, name)
 
