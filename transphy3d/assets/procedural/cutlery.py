@@ -246,12 +246,14 @@ def _knife_blade(p: Mapping[str, float], count: int) -> Blade:
     edge, back = _knife_width(x, p)
     ends = round_ends(x, length, (heel, 1e-6))
     sharp = curve(x, [(0.94 * start, 0), (start + 0.02 * length, 1), (length, 1)])
-    thick = p["thickness"] / 2 * curve(x, [(0, 0.8), (0.4 * start, 1.0), (start, 0.75), (length, 0.75)])
+    fullness = curve(x, [(0, 0.8), (0.4 * start, 1.0), (start, 0.75), (length, 0.75)])
+    thick = p["thickness"] / 2 * fullness
     height = thick + (p["back"] / 2 - thick) * sharp
     power = p["squareness"] + (3.0 - p["squareness"]) * sharp
     zero = np.zeros_like(x)
     width = (back - edge) / 2 * ends
-    return Blade(x, (back + edge) / 2, zero, width, height * ends.clip(0.3), power, zero, 0.85 * sharp)
+    middle = (back + edge) / 2
+    return Blade(x, middle, zero, width, height * ends.clip(0.3), power, zero, 0.85 * sharp)
 
 
 def build_knife(params: Params, segments: int) -> Asset:

@@ -16,6 +16,7 @@ from transphy3d.scenes.spec import Params
 GAP = 1.5e-4  # metres between parts
 SHELL = 6e-4  # metres, sheet of the base
 WIRE = 2.5e-4  # metres, radius of the leads
+COIL = 9e-4  # metres, radius of a coiled filament
 
 # Edison screws by IEC 60061: outer radius, pitch and length of the threaded shell in metres.
 SCREWS = {"E27": (0.0132, 0.00362, 0.0225), "E14": (0.0069, 0.00282, 0.0185)}
@@ -64,7 +65,8 @@ def _base(radius: float, pitch: float, length: float, neck: float, segments: int
                         np.broadcast_to(rows[:, None], r.shape)], axis=-1)
     tip = 0.32 * radius
     contact = [(tip * 0.7, -0.36 * radius), (tip, -0.3 * radius), (tip, -0.25 * radius)]
-    below = [*contact, (0.55 * radius, -0.2 * radius), (0.88 * radius, 0.0), (radius, 0.06 * length)]
+    insulator = [(0.55 * radius, -0.2 * radius), (0.88 * radius, 0.0)]
+    below = [*contact, *insulator, (radius, 0.06 * length)]
     hole = neck + GAP
     above = [(radius, 0.94 * length), (hole + SHELL, length + 0.1 * radius),
              (hole, length + 0.1 * radius), (hole, 0.62 * length), (0.6 * hole, 0.6 * length)]
@@ -110,8 +112,9 @@ def _filament(
         y = np.zeros_like(across)
     else:
         fade = 1 - across**6
-        y = 0.0009 * fade * np.sin(2 * np.pi * 4 * teeth * across)
-        z = z + 0.0009 * fade * np.cos(2 * np.pi * 4 * teeth * across) + 0.25 * height * (1 - across**2)
+        turns = 8 * np.pi * teeth * across
+        y = COIL * fade * np.sin(turns)
+        z = z + COIL * fade * np.cos(turns) + 0.25 * height * (1 - across**2)
     middle = np.stack([reach * across, y, z], axis=1)
     left = np.stack([-lead_x, np.zeros_like(s), lead_z], axis=1)
     right = left * (-1, 1, 1)

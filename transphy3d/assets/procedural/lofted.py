@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import manifold3d
 import numpy as np
 
@@ -99,7 +101,7 @@ def _tray_hulls(
     top = int(np.argmax(rim[:, 1]))
     levels = np.linspace(0, top, 3).round().astype(int)
     columns = []
-    for low, high in zip(levels[:-1], levels[1:], strict=True):
+    for low, high in itertools.pairwise(levels):
         inside = (rim[:, 1] >= rim[low, 1] - 1e-9) & (rim[:, 1] <= rim[high, 1] + 1e-9)
         columns.append(np.flatnonzero(inside))
     return (hull_points(floor), *cell_hulls(around, columns, closed=True))

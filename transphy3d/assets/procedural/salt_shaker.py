@@ -65,7 +65,8 @@ def _cap_sections(
     edge = low + height * (1 - p["dome"])
     edge = max(edge, p["height"] + GAP + thick)
     top = edge + p["dome"] * height
-    nodes = [corner(0, low), corner(reach * 1.04, low), corner(reach, edge), Node(0, top, heading=180)]
+    skirt = [corner(0, low), corner(reach * 1.04, low)]
+    nodes = [*skirt, corner(reach, edge), Node(0, top, heading=180)]
     outer = lathe.rounded(lathe.region(lathe.contour(nodes)), 4e-4)
     longer = outer + lathe.box(reach * 1.04, low - 0.01, low + 5e-4)
     inner = lathe.offset(longer, -thick) ^ lathe.box(neck + GAP, low - 1, 1.0)

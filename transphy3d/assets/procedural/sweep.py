@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -187,12 +188,12 @@ def strips(count: int, pieces: int) -> list[NDArray[np.int64]]:
     edges = np.linspace(0, count // 2, pieces + 1).round().astype(int)
     return [
         np.unique(np.concatenate([np.arange(a, b + 1), count - np.arange(a, b + 1)]) % count)
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in itertools.pairwise(edges)
     ]
 
 
 def sectors(count: int, pieces: int) -> list[NDArray[np.int64]]:
     """Columns for tubes whose stations list N outer points and then N inner points."""
     edges = np.linspace(0, count, pieces + 1).round().astype(int)
-    spans = [np.arange(a, b + 1) % count for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    spans = [np.arange(a, b + 1) % count for a, b in itertools.pairwise(edges)]
     return [np.concatenate([span, span + count]) for span in spans]

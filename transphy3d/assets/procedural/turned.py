@@ -32,7 +32,7 @@ def build_ring(params: Params, segments: int) -> Asset:
     p = {name: float(value) for name, value in params.items()}
     width, height = p["width"] * p["diameter"], p["height"] * p["diameter"]
     bar = superellipse(max(24, segments // 2), width / 2, height / 2, p["squareness"])
-    path = np.concatenate([bar, bar[:1]]) + (p["diameter"] / 2, height / 2)
+    path = np.concatenate([bar, bar[:1]]) + np.array([p["diameter"] / 2, height / 2])
     count, depth = int(p["scallops"]), p["scallop_depth"]
     radial = (lambda theta, z: 1 + depth * np.cos(count * theta)) if count else None
     body = Turned(path - (0, path[:, 1].min()), 0.0, radial)

@@ -1,0 +1,156 @@
+"""Raw pieces from mesh files: .glb, .gltf, .obj, .ply and .stl by trimesh, .blend by Blender."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import trimesh
+from numpy.typing import NDArray
+
+from transphy3d.assets.geometry import FloatArray, Mesh
+from transphy3d.errors import AssetError
+from transphy3d.files import replacing, sha256_file
+
+MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
+MAX_BYTES = 1 << 30
+MAX_FACES = 2_000_000
+BLEND_TIMEOUT = 300.0  # seconds
+EXTRACT_VERSION = 1  # raise when transphy3d.blender.extract would give other pieces than before
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A named mesh as a file holds it: neither welded nor closed, in the file's own units."""
+
+    name: str
+    mesh: Mesh
+
+
+def read_pieces(path: Path, cache_folder: Path) -> list[Piece]:
+    """All triangle meshes of a file, placed as its scene places them.
+
+    cache_folder : keeps what was taken out of .blend files, by content
+    Raises AssetError if the file is missing, empty, of an unknown kind, unreadable, without
+    triangles, too large, or holds values that are not finite.
+    """
+    check_file(path)
+    if path.suffix.lower() == ".blend":
+        pieces = _read_blend(path, cache_folder)
+    else:
+        pieces = _read_trimesh(path)
+    _check_pieces(path, pieces)
+    return pieces
+
+
+def check_file(path: Path) -> None:
+    """Raise AssetError unless the file is there, is of a known kind and has a sane size."""
+    known = (*MESH_SUFFIXES, ".blend")
+    if not path.is_file():
+        raise AssetError(f"mesh {path}: no such file; check `path` in objects.meshes")
+    if path.suffix.lower() not in known:
+        raise AssetError(
+            f"mesh {path}: {path.suffix or 'no suffix'} is not a known kind of mesh file; "
+            f"export it as one of {', '.join(known)}"
+        )
+    size = path.stat().st_size
+    if size == 0:
+        raise AssetError(f"mesh {path}: the file has 0 bytes; copy or export it again")
+    if size > MAX_BYTES:
+        raise AssetError(
+            f"mesh {path}: {size / 2**20:.0f} MiB is more than {MAX_BYTES / 2**20:.0f}; "
+            "reduce the mesh or leave its textures out"
+        )
+
+
+def _check_pieces(path: Path, pieces: list[Piece]) -> None:
+    faces = sum(len(piece.mesh.faces) for piece in pieces)
+    if faces == 0:
+        raise AssetError(f"mesh {path}: holds no triangles; export meshes, not points or curves")
+    if faces > MAX_FACES:
+        raise AssetError(
+            f"mesh {path}: {faces} triangles are more than {MAX_FACES}; decimate the mesh"
+        )
+    for piece in pieces:
+        if not np.isfinite(piece.mesh.vertices).all():
+            bad = int((~np.isfinite(piece.mesh.vertices)).any(axis=1).sum())
+            raise AssetError(
+                f"mesh {path}: {bad} vertices of {piece.name!r} are NaN or infinite; "
+                "export it again"
+            )
+
+
+def _read_trimesh(path: Path) -> list[Piece]:
+    try:
+        scene = trimesh.load_scene(path, process=False)
+        placed = [_placed(scene, node) for node in sorted(scene.graph.nodes_geometry)]
+    except Exception as error:  # third-party parsers raise whatever they stumble on
+        raise AssetError(
+            f"mesh {path}: cannot be read as {path.suffix} ({error}); export it again"
+        ) from error
+    return [piece for piece in placed if piece is not None]
+
+
+def _placed(scene: trimesh.Scene, node: str) -> Piece | None:
+    """One node's mesh in the scene's frame; None for points and curves."""
+    transform, name = scene.graph[node]
+    geometry = scene.geometry[name]
+    if not isinstance(geometry, trimesh.Trimesh) or len(geometry.faces) == 0:
+        return None
+    vertices = trimesh.transform_points(np.asarray(geometry.vertices, np.float64), transform)
+    faces = np.asarray(geometry.faces, np.int32)
+    if np.linalg.det(transform[:3, :3]) < 0:
+        faces = faces[:, ::-1]
+    return Piece(str(node), Mesh(vertices, faces, _corner_uv(geometry, faces)))
+
+
+def _corner_uv(
+    geometry: trimesh.Trimesh, faces: NDArray[np.int32]
+) -> NDArray[np.float32] | None:
+    uv = getattr(geometry.visual, "uv", None)
+    if uv is None or len(uv) != len(geometry.vertices):
+        return None
+    return np.asarray(uv, np.float32)[faces]
+
+
+def _read_blend(path: Path, cache_folder: Path) -> list[Piece]:
+    stored = cache_folder / f"{sha256_file(path)}.blend{EXTRACT_VERSION}.npz"
+    if not stored.exists():
+        with replacing(stored) as scratch:
+            _extract(path, scratch)
+    with np.load(stored) as data:
+        return [
+            Piece(str(name), Mesh(data[f"vertices{k}"], data[f"faces{k}"], _array(data, f"uv{k}")))
+            for k, name in enumerate(data["names"])
+        ]
+
+
+def _array(data: np.lib.npyio.NpzFile, name: str) -> NDArray[np.float32] | None:
+    return data[name] if name in data.files else None
+
+
+def _extract(path: Path, out: Path) -> None:
+    """Run Blender in a process of its own, which opens no scripts; its last line is the cause."""
+    command = [sys.executable, "-m", "transphy3d.blender.extract", str(path), str(out)]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, errors="replace", timeout=BLEND_TIMEOUT
+        )
+    except subprocess.TimeoutExpired as error:
+        raise AssetError(
+            f"mesh {path}: Blender took more than {BLEND_TIMEOUT:.0f} s to read it; "
+            "apply its modifiers or export it as .glb"
+        ) from error
+    if done.returncode != 0:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise AssetError(
+            f"mesh {path}: Blender cannot read it ({lines[-1]}); save it again or export .glb"
+        )
+
+
+def placed_points(pieces: list[Piece]) -> FloatArray:
+    """All vertices of all pieces, (V, 3)."""
+    return np.concatenate([piece.mesh.vertices for piece in pieces])
