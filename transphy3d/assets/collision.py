@@ -15,7 +15,7 @@ import numpy as np
 from manifold3d import CrossSection, Manifold, triangulate
 from numpy.typing import NDArray
 
-from transphy3d.assets.geometry import FloatArray, Mesh
+from transphy3d.assets.geometry import Asset, FloatArray, Mesh
 from transphy3d.assets.procedural import lathe
 from transphy3d.errors import AssetError
 from transphy3d.files import replacing
@@ -185,6 +185,21 @@ def _is_convex(loop: FloatArray) -> bool:
 def hull_volume(hulls: Sequence[FloatArray]) -> float:
     """Sum of the hulls' volumes in cubic metres."""
     return float(sum(Manifold.hull_points(points).volume() for points in hulls))
+
+
+def hull_fit(asset: Asset) -> float:
+    """Volume of an asset's hulls over that of its solids; near 1 where hollows stay hollow.
+
+    Things with a lid or a narrow mouth have their insides filled and show the greater ratio.
+    """
+    solids = sum(mesh_volume(part.mesh) for part in asset.parts)
+    return hull_volume(asset.hulls) / solids
+
+
+def mesh_volume(mesh: Mesh) -> float:
+    """Volume in cubic metres that a closed mesh encloses."""
+    a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
+    return float((a * np.cross(b, c)).sum() / 6)
 
 
 def mesh_hulls(mesh: Mesh, cache_folder: Path) -> tuple[FloatArray, ...]:

@@ -228,17 +228,29 @@ def vessel(
     foot : section to take away from underneath (a punt, a foot ring)
     corner_radius : rounding of the inside where wall and floor meet
     """
-    solid = region(outer)
-    top = float(outer[-1, 1])
+    end, along = outer[-1], outer[-1] - outer[-2]
+    along = along / np.hypot(*along)
+    longer = np.concatenate([outer, [end + 2 * wall * along]])
+    tall = raised(region(longer), float(longer[-1, 1]), 2 * wall + 3 * corner_radius)
     floor = max(base, wall) + (0.0 if foot is None else foot.bounds()[3] / MM_PER_METRE)
-    tall = raised(solid, top, 2 * wall + 3 * corner_radius)
-    cavity = offset(tall, -wall) ^ box(1.0, floor, top + 1.0)
+    cavity = offset(tall, -wall) ^ box(1.0, floor, 10.0)
     if corner_radius > 0:
         # Only the floor: a narrow neck above it is no corner to round.
-        above = cavity ^ box(1.0, floor + 2 * corner_radius, top + 1.0)
+        above = cavity ^ box(1.0, floor + 2 * corner_radius, 10.0)
         cavity = rounded(cavity, corner_radius) + above
-    body = solid - cavity - foot if foot is not None else solid - cavity
+    body = tall - cavity - _beyond(end, along, wall)
+    body = body - foot if foot is not None else body
     return standing(tidy(path_of(_largest(rounded(body, lip * wall)))))
+
+
+def _beyond(end: FloatArray, along: FloatArray, wall: float) -> CrossSection:
+    """All past a rim that is cut square to its wall: no flare ends in a knife's edge."""
+    across = np.array([-along[1], along[0]])
+    corners = [end - across, end - across + along, end + across + along, end + across]
+    plane = CrossSection([np.array(corners) * MM_PER_METRE], FillRule.NonZero)
+    right = plane ^ CrossSection.square((3000, 6000)).translate((0, -3000))
+    inner_edge = float(end[1] + wall * max(along[0], 0.0))
+    return right + right.mirror((1, 0)) + box(1.0, inner_edge, 10.0)
 
 
 def solid(outer: FloatArray, edge: float = 0.0, foot: CrossSection | None = None) -> FloatArray:

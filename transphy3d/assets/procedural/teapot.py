@@ -53,7 +53,8 @@ def build(params: Params, segments: int) -> Asset:
     outer = contour(
         [
             corner(0, 0), corner(foot, 0), corner(0.97 * foot, 0.004),
-            Node(radius, 0.46 * height, heading=90), corner(mouth, height),
+            Node(radius, 0.46 * height, heading=90), corner(mouth, height - 0.0025),
+            corner(mouth, height),
         ]
     )
     under = box(foot - 2 * wall, -1.0, 0.003)
