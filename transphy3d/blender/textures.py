@@ -15,7 +15,7 @@ RELIEF: dict[TextureKind, float] = {
     "marble": 0.0,
     "tile": 0.0015,
     "cloth": 0.0004,
-    "metal": 0.00002,
+    "metal": 0.00008,
     "checker": 0.0,
     "speckle": 0.0004,
 }
@@ -93,8 +93,8 @@ def _wood(graph: NodeGraph, texture: Texture) -> Pattern:
     along = graph.math("MULTIPLY_ADD", u, 1 / BOARD_LENGTH, shift)
     board = graph.random(graph.join(graph.math("FLOOR", along), row, 0.25))
     fibre, figure = _grain(graph, u, v, board)
-    tone = graph.math("MULTIPLY_ADD", fibre, 0.3, graph.math("MULTIPLY", figure, 0.7))
-    color = graph.blend(graph.step(tone, 0.25, 0.75), _color(texture, 0), _color(texture, 1))
+    tone = graph.math("MULTIPLY_ADD", fibre, 0.7, graph.math("MULTIPLY", figure, 0.35))
+    color = graph.blend(graph.step(tone, 0.2, 0.85), _color(texture, 0), _color(texture, 1))
     color = graph.shade(color, graph.math("MULTIPLY_ADD", board, 0.4, 0.75))
     gap = graph.math(
         "MAXIMUM",
@@ -109,12 +109,11 @@ def _wood(graph: NodeGraph, texture: Texture) -> Pattern:
 def _grain(graph: NodeGraph, u: Socket, v: Socket, board: Socket) -> tuple[Socket, Socket]:
     """Fine fibres and the broad figure of growth rings, stretched along u, new on each board."""
     deep = graph.math("MULTIPLY", board, 90.0)
-    stretched = graph.join(graph.math("MULTIPLY", u, 0.12), v, deep)
-    bend = graph.noise(stretched, scale=1.3, detail=1)
-    rings = graph.math("SINE", graph.math("MULTIPLY", bend, 70.0))
-    figure = graph.math("MULTIPLY_ADD", rings, 0.5, 0.5)
-    thread = graph.join(graph.math("MULTIPLY", u, 0.6), graph.math("MULTIPLY", v, 26.0), deep)
-    return graph.noise(thread, detail=3), figure
+    stretched = graph.join(graph.math("MULTIPLY", u, 0.05), v, deep)
+    bend = graph.noise(stretched, scale=1.1, detail=1)
+    rings = graph.math("PINGPONG", graph.math("MULTIPLY", bend, 24.0), 1.0)
+    thread = graph.join(graph.math("MULTIPLY", u, 0.5), graph.math("MULTIPLY", v, 40.0), deep)
+    return graph.noise(thread, detail=3), graph.math("POWER", rings, 2.0)
 
 
 def _joint(graph: NodeGraph, along: Socket, width: float) -> Socket:
@@ -186,7 +185,7 @@ def _thread(graph: NodeGraph, across: Socket, along: Socket) -> Socket:
 
 def _metal(graph: NodeGraph, texture: Texture) -> Pattern:
     u, v = _flat(graph, texture)
-    streak = graph.noise(graph.join(graph.math("MULTIPLY", u, 0.01), v, 0.0), detail=3)
+    streak = graph.noise(graph.join(graph.math("MULTIPLY", u, 0.01), v, 0.0), detail=4)
     return Pattern(None, _varied(graph, texture, streak), streak if texture.bump else None)
 
 
