@@ -156,6 +156,25 @@ def test_a_damaged_frame_is_named(path, record, frames, damage, channel, check):
     assert all(BAD <= frame <= BAD + 1 for frame, _, _ in problems)
 
 
+@pytest.mark.parametrize(("optical_class", "problems"), [("transparent", 0), ("opaque", FRAMES)])
+def test_only_transparent_surroundings_are_seen_through(
+    path, record, frames, optical_class, problems
+):
+    tray = {"materials": {"body": {"optical_class": optical_class}}}
+    scene = {"spec": {"support": tray, "room": {"materials": {}}}}
+    for frame in frames:
+        frame["depth_behind"][ball(frame, 0)] *= np.float32(1.1)
+    synthetic.write(path, dataclasses.replace(record, scene=scene), frames)
+    assert len(verify(path, stride=1)) == problems
+
+
+def test_costly_checks_look_at_every_stride_th_frame(path, record, frames):
+    flip_normals(frames[BAD])
+    synthetic.write(path, record, frames)
+    assert verify(path, stride=2) == []
+    assert (BAD, "normal", "facing") in found(path)
+
+
 def test_an_object_that_vanished_from_every_channel_is_missing(path, record, frames):
     rest = synthetic.BALLS[:2]
     frames[BAD] = synthetic.render(record, rest)[BAD]
