@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 
@@ -14,6 +14,8 @@ from transphy3d.scenes.geometry import Geometry
 from transphy3d.scenes.rotations import as_matrix3, as_matrix4
 from transphy3d.scenes.spec import (
     CameraSpec,
+    PhysicsReport,
+    Pose,
     SceneSpec,
     SettledScene,
     Wobble,
@@ -21,13 +23,23 @@ from transphy3d.scenes.spec import (
 from transphy3d.scenes.trajectory import trajectory
 from transphy3d.scenes.view import View, fill_distance, find_trouble, make_view
 
-if TYPE_CHECKING:  # the physics engine is not needed to place a camera
-    from transphy3d.physics.settle import Rest
-
 DRAWS = 60
 WAVES = 2
 # Containers hide what lies deep inside from low cameras; later draws look from higher up.
 STEEPEST = np.radians(78.0)
+
+
+class Rest(Protocol):
+    """A scene at rest, as `transphy3d.physics.settle` reports it."""
+
+    @property
+    def poses(self) -> dict[int, Pose]: ...
+
+    @property
+    def liquids(self) -> tuple[int, ...]: ...
+
+    @property
+    def report(self) -> PhysicsReport: ...
 
 
 def place_camera(

@@ -69,7 +69,8 @@ def _read_exr(path: Path) -> NDArray[np.float32]:
         if "RGB" in channels or "RGBA" in channels:
             whole = channels["RGB" if "RGB" in channels else "RGBA"].pixels
             return np.asarray(whole[..., :3], dtype=np.float32)
-        return np.stack([channels[name].pixels for name in "RGB"], axis=-1).astype(np.float32)
+        planes = [channels[name].pixels for name in "RGB"]
+        return np.stack(planes, axis=-1).astype(np.float32)  # type: ignore[no-any-return]
 
 
 def _read_radiance(path: Path) -> NDArray[np.float32]:

@@ -154,7 +154,7 @@ def box(low: Sequence[float], high: Sequence[float], bevel: float) -> Mesh:
 def box_hull(low: Sequence[float], high: Sequence[float]) -> FloatArray:
     """The eight corners of a box, (8, 3)."""
     grid = np.array(np.meshgrid(*zip(low, high, strict=True), indexing="ij"), dtype=np.float64)
-    return grid.reshape(3, -1).T
+    return np.asarray(grid.reshape(3, -1).T)
 
 
 def moved(mesh: Mesh, offset: Sequence[float]) -> Mesh:
@@ -170,15 +170,7 @@ def turned(mesh: Mesh, angle: float) -> Mesh:
 def spin(points: FloatArray, angle: float) -> FloatArray:
     """(N, 3) points turned by `angle` radians about the Z axis."""
     cos, sin = np.cos(angle), np.sin(angle)
-    return points @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]])
-
-
-def joined(meshes: Sequence[Mesh]) -> Mesh:
-    """Several closed meshes as one."""
-    starts = np.cumsum([0, *(len(mesh.vertices) for mesh in meshes[:-1])])
-    faces = [mesh.faces + start for mesh, start in zip(meshes, starts, strict=True)]
-    vertices = np.vstack([mesh.vertices for mesh in meshes])
-    return Mesh(vertices, np.vstack(faces).astype(np.int32))
+    return np.asarray(points @ np.array([[cos, sin, 0.0], [-sin, cos, 0.0], [0.0, 0.0, 1.0]]))
 
 
 def wall_hulls(
@@ -201,4 +193,4 @@ def wall_hulls(
 
 def transformed(points: FloatArray, matrix: NDArray[np.float64]) -> FloatArray:
     """(N, 3) points through a (4, 4) matrix."""
-    return points @ matrix[:3, :3].T + matrix[:3, 3]
+    return np.asarray(points @ matrix[:3, :3].T + matrix[:3, 3])

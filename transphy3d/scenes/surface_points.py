@@ -30,4 +30,4 @@ def surface_points(
     root = np.sqrt(u)  # uniform in a triangle: Osada et al. 2002, Shape Distributions
     weights = np.column_stack([1 - root, root * (1 - v), root * v])
     points = np.einsum("pc,pcx->px", weights, corners[chosen])
-    return points.astype(np.float32).astype(np.float64)
+    return np.asarray(points.astype(np.float32), dtype=np.float64)

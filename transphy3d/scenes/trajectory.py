@@ -36,7 +36,7 @@ def wobble(spec: Wobble, share: FloatArray) -> FloatArray:
     """W(s) of the perturbation at each s, (T,)."""
     terms = zip(spec.amplitudes, spec.cycles, spec.phases, strict=True)
     waves = [a * np.sin(2 * np.pi * cycles * share + phase) for a, cycles, phase in terms]
-    return np.sum(waves, axis=0) if waves else np.zeros_like(share)
+    return np.asarray(np.sum(waves, axis=0)) if waves else np.zeros_like(share)
 
 
 def positions(camera: CameraSpec, centre: FloatArray, share: FloatArray) -> FloatArray:
@@ -44,7 +44,8 @@ def positions(camera: CameraSpec, centre: FloatArray, share: FloatArray) -> Floa
     azimuth = camera.azimuth + camera.arc * share
     radius = camera.radius * (1 + wobble(camera.radius_wobble, share))
     height = camera.height * (1 + wobble(camera.height_wobble, share))
-    return centre + np.column_stack([radius * np.cos(azimuth), radius * np.sin(azimuth), height])
+    around = np.column_stack([radius * np.cos(azimuth), radius * np.sin(azimuth), height])
+    return np.asarray(centre + around)
 
 
 def intrinsics(fov: float, width: int, height: int) -> FloatArray:
@@ -68,7 +69,7 @@ def look_at(eyes: FloatArray, targets: FloatArray) -> FloatArray:
 
 
 def _unit(vectors: FloatArray) -> FloatArray:
-    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=-1, keepdims=True))
 
 
 def project(points: FloatArray, k: FloatArray, world_to_camera: FloatArray) -> FloatArray:

@@ -124,7 +124,7 @@ def find_trouble(
 
 def _spread(items: FloatArray, count: int) -> FloatArray:
     """At most `count` items, evenly from the first to the last."""
-    return items[np.unique(np.linspace(0, len(items) - 1, count).astype(int))]
+    return np.asarray(items[np.unique(np.linspace(0, len(items) - 1, count).astype(int))])
 
 
 def _out_of_bounds(view: View, eyes: FloatArray) -> tuple[str, str] | None:
