@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from transphy3d.assets.geometry import Asset, FloatArray, Mesh
 from transphy3d.assets.procedural import lathe
+from transphy3d.assets.procedural.solid import signed_volume
 from transphy3d.errors import AssetError
 from transphy3d.files import replacing
 
@@ -109,14 +110,16 @@ class _Turn:
         theta, z = np.broadcast_arrays(self.angles[:, None], piece[None, :, 1])
         r = piece[None, :, 0] * self.swell * self._factor(theta, z)
         angle = theta if self.twist is None else theta + self.twist(z)
-        return np.stack([r * np.cos(angle), r * np.sin(angle), z], axis=-1)
+        swept: FloatArray = np.stack([r * np.cos(angle), r * np.sin(angle), z], axis=-1)
+        return swept
 
     def _factor(self, theta: FloatArray, z: FloatArray) -> FloatArray | float:
         """The radial factor, averaged over a sector so that narrow flutes do not alias."""
         if self.radial is None:
             return 1.0
         shifts = np.linspace(-0.5, 0.5, 9) * self.angles[1]
-        return np.mean([self.radial(theta + shift, z) for shift in shifts], axis=0)
+        mean: FloatArray = np.mean([self.radial(theta + s, z) for s in shifts], axis=0)
+        return mean
 
 
 def _mirrors_convexly(piece: FloatArray) -> bool:
@@ -161,7 +164,7 @@ def convex_pieces(loop: FloatArray) -> list[FloatArray]:
                 gone = owner[b, a]
                 pieces[owner[a, b]] = joined
                 del pieces[gone]
-                owner.update({edge: owner[a, b] for edge in _edges(joined)})
+                owner.update(dict.fromkeys(_edges(joined), owner[a, b]))
     return [loop[piece] for piece in pieces.values()]
 
 
@@ -192,14 +195,8 @@ def hull_fit(asset: Asset) -> float:
 
     Things with a lid or a narrow mouth have their insides filled and show the greater ratio.
     """
-    solids = sum(mesh_volume(part.mesh) for part in asset.parts)
+    solids = sum(signed_volume(part.mesh) for part in asset.parts)
     return hull_volume(asset.hulls) / solids
-
-
-def mesh_volume(mesh: Mesh) -> float:
-    """Volume in cubic metres that a closed mesh encloses."""
-    a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
-    return float((a * np.cross(b, c)).sum() / 6)
 
 
 def mesh_hulls(mesh: Mesh, cache_folder: Path) -> tuple[FloatArray, ...]:

@@ -122,14 +122,15 @@ def _split_uv(
         ends.append(uv[:, 0] + t * (uv[:, k] - uv[:, 0]))
     (f1, f2), (a, b, c) = ends, np.moveaxis(uv, 1, 0)
     pieces = [np.stack(three, axis=1) for three in ((a, f1, f2), (f1, b, c), (f1, c, f2))]
-    return np.concatenate([mesh.uv[kept], *pieces]).astype(np.float32)
+    whole: NDArray[np.float32] = np.concatenate([mesh.uv[kept], *pieces]).astype(np.float32)
+    return whole
 
 
 def _liquid(split: _Split, wall_ratio: float, top_ratio: float) -> Mesh:
     """The wetted wall turned inside out, closed by the level."""
     wall = split.mesh.faces[split.wetted][:, ::-1]
     top = _level_faces(split.mesh.vertices, split.shore)
-    ior = np.repeat(np.float32([wall_ratio, top_ratio]), [len(wall), len(top)])
+    ior = np.repeat(np.array([wall_ratio, top_ratio], np.float32), [len(wall), len(top)])
     whole = Mesh(split.mesh.vertices, np.concatenate([wall, top]).astype(np.int32), None, ior)
     return _compacted(whole, np.ones(len(whole.faces), dtype=bool))
 
@@ -138,7 +139,8 @@ def _level_faces(vertices: FloatArray, shore: IntArray) -> NDArray[np.int_]:
     """Triangles between the closed loops of the shore, facing up."""
     loops = _loops(shore)
     triangles = manifold3d.triangulate([vertices[loop][:, :2] for loop in loops])
-    return np.concatenate(loops)[np.asarray(triangles)]
+    faces: NDArray[np.int_] = np.concatenate(loops)[np.asarray(triangles)]
+    return faces
 
 
 def _loops(edges: IntArray) -> list[NDArray[np.int_]]:

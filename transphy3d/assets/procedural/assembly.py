@@ -19,6 +19,7 @@ from transphy3d.materials.spec import Kind
 NARROW_MOUTH = 0.014  # metres of radius; below it nothing of a scene falls in
 COVER_GAP = 0.00015  # metres between a lid and its vessel, so that they never intersect
 SHARP_ANGLE = 35.0
+Kinds = tuple[Kind, ...]
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Cover:
 
     name: str
     path: FloatArray
-    kinds: tuple[Kind, ...]
+    kinds: Kinds
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def tube(
 
 
 def solid_asset(
-    name: str, category: str, body: Turned, segments: int, kinds: tuple[Kind, ...],
+    name: str, category: str, body: Turned, segments: int, kinds: Kinds,
     sharp_angle: float = SHARP_ANGLE,
 ) -> Asset:
     """A turned thing without an inside."""
@@ -101,7 +102,7 @@ def solid_asset(
 
 
 def ring_asset(
-    name: str, category: str, body: Turned, segments: int, kinds: tuple[Kind, ...]
+    name: str, category: str, body: Turned, segments: int, kinds: Kinds
 ) -> Asset:
     """A turned wall that is open above and below."""
     hulls = wall_hulls(body.path, body.wall, radial=body.radial, twist=body.twist)
@@ -114,7 +115,7 @@ def vessel_asset(
     category: str,
     body: Turned,
     segments: int,
-    kinds: tuple[Kind, ...],
+    kinds: Kinds,
     covers: Sequence[Cover] = (),
     limbs: Limbs = Limbs(),
     brim: float = np.inf,

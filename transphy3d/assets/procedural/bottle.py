@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Turned, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Kinds, Turned, vessel_asset
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, cap, contour, corner, filled, region, vessel
 from transphy3d.scenes.spec import Params
 
-RANGES = {
+RANGES: Ranges = {
     "height": Uniform(0.18, 0.31),
     "slenderness": Uniform(3.2, 4.3, ""),
     "shape": Choice(("bordeaux", "burgundy", "beer", "square")),
@@ -22,7 +22,7 @@ RANGES = {
     "punt": Uniform(0.002, 0.014),
     "cap": Choice(("none", "none", "screw")),
 }
-CAP_KINDS = ("metal", "plastic")
+CAP_KINDS: Kinds = ("metal", "plastic")
 
 
 def build(params: Params, segments: int) -> Asset:
@@ -42,7 +42,7 @@ def build(params: Params, segments: int) -> Asset:
     around = patterns.meshed(segments, 4, "faceted") if shape == "square" else segments
     covers = [_cap(p, path)] if params["cap"] == "screw" else []
     brim = p["height"] - 0.03 if covers else p["height"]
-    kinds = ("glass", "plastic")
+    kinds: Kinds = ("glass", "plastic")
     return vessel_asset("bottle", "bottle", body, around, kinds, covers, brim=brim)
 
 

@@ -6,12 +6,12 @@ import numpy as np
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural.assembly import Turned, solid_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, region, solid
 from transphy3d.scenes.spec import Params
 
 SEAM = 0.0015  # half the width of the seam around an end, metres
-RANGES = {
+RANGES: Ranges = {
     "style": Choice(("drink", "food")),
     "radius": Uniform(0.029, 0.037),
     "slenderness": Uniform(1.5, 2.5, ""),

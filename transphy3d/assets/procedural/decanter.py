@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Turned, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Kinds, Turned, vessel_asset
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, cap, contour, corner, region, vessel
 from transphy3d.scenes.spec import Params
 
-CARAFE = {
+CARAFE: Ranges = {
     "height": Uniform(0.19, 0.27),
     "radius": Uniform(0.042, 0.060),
     "belly": Uniform(0.20, 0.32, ""),
@@ -19,7 +19,7 @@ CARAFE = {
     "wall": Uniform(0.0022, 0.0034),
     "base": Uniform(0.005, 0.010),
 }
-DECANTER = {
+DECANTER: Ranges = {
     "height": Uniform(0.17, 0.23),
     "radius": Uniform(0.046, 0.062),
     "shape": Choice(("globe", "ship", "square")),
@@ -67,7 +67,8 @@ def build_decanter(params: Params, segments: int) -> Asset:
     around = patterns.meshed(segments, sides, "faceted") if sides else segments
     covers = [_stopper(p, str(params["stopper"]), path)] if params["stopper"] != "none" else []
     brim = height - 0.025 if covers else height
-    body, kinds = Turned(path, p["wall"], radial), ("glass", "plastic")
+    body = Turned(path, p["wall"], radial)
+    kinds: Kinds = ("glass", "plastic")
     return vessel_asset(
         "decanter", "decanter", body, around, kinds, covers, brim=brim, sharp_angle=25.0
     )

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from transphy3d.assets.geometry import Asset, FloatArray
-from transphy3d.assets.procedural.assembly import Limbs, Turned, tube, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import Kinds, Limbs, Turned, tube, vessel_asset
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
 from transphy3d.scenes.spec import Params
 
-KINDS = ("ceramic", "glass", "metal", "plastic")
-BOWL = {
+KINDS: Kinds = ("ceramic", "glass", "metal", "plastic")
+BOWL: Ranges = {
     "radius": Uniform(0.055, 0.105),
     "depth": Uniform(0.42, 0.72, ""),
     "foot": Uniform(0.38, 0.55, ""),
@@ -19,14 +19,14 @@ BOWL = {
     "wall": Uniform(0.0026, 0.0042),
     "foot_height": Uniform(0.002, 0.006),
 }
-PLATE = {
+PLATE: Ranges = {
     "radius": Uniform(0.085, 0.14),
     "well": Uniform(0.58, 0.72, ""),
     "rise": Uniform(0.012, 0.024),
     "wall": Uniform(0.0032, 0.0048),
     "foot_height": Uniform(0.002, 0.004),
 }
-ASHTRAY = {
+ASHTRAY: Ranges = {
     "radius": Uniform(0.042, 0.070),
     "height": Uniform(0.026, 0.040),
     "flare": Uniform(0.90, 1.12, ""),
@@ -84,14 +84,15 @@ def build_ashtray(params: Params, segments: int) -> Asset:
         _notch(2 * np.pi * k / p["notches"], 1.3 * radius, height, p["notch"], segments)
         for k in range(int(p["notches"]))
     ]
-    body, kinds = Turned(path, p["wall"]), ("glass", "ceramic", "metal")
+    body = Turned(path, p["wall"])
+    kinds: Kinds = ("glass", "ceramic", "metal")
     limbs = Limbs(cuts=tuple(notches))
     return vessel_asset("ashtray", "ashtray", body, segments, kinds, limbs=limbs, holds=False)
 
 
 def _notch(angle: float, reach: float, top: float, width: float, segments: int) -> FloatArray:
     """A rod across the rim whose lower half cuts a groove, rings (R, N, 3)."""
-    spine = np.array([(0.35 * reach, top + 0.1 * width), (reach, top + 0.1 * width)])
+    spine = np.array([(0.35 * reach, top - 0.05 * width), (reach, top - 0.05 * width)])
     rings = tube(spine, width, width, max(12, segments // 2), power=2.0)
     turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0],
                      [0, 0, 1]])

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -59,6 +59,9 @@ class Choice:
         return "one of " + ", ".join(str(option) for option in dict.fromkeys(self.options))
 
 
+Ranges = dict[str, Uniform | Choice]
+
+
 @dataclass(frozen=True)
 class Family:
     """A kind of object with free parameters.
@@ -70,7 +73,7 @@ class Family:
 
     name: str
     category: str
-    ranges: Mapping[str, Uniform | Choice]
+    ranges: Ranges
     build: Callable[[Params, int], Asset]
 
     def sample(self, rng: np.random.Generator) -> Params:
@@ -91,7 +94,8 @@ def register(family: Family) -> Family:
     known = _registered.setdefault(family.name, family)
     if known is not family:
         raise AssetError(
-            f"two procedural families are called {family.name!r}; rename one of their modules' FAMILY"
+            f"two procedural families are called {family.name!r}; "
+            "rename the FAMILY of one of their modules"
         )
     return family
 

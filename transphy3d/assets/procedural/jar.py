@@ -5,12 +5,12 @@ from __future__ import annotations
 from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Turned, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, cap, contour, corner, filled, vessel
 from transphy3d.scenes.spec import Params
 
 THREAD = 0.014  # height of the neck that a lid covers, metres
-RANGES = {
+RANGES: Ranges = {
     "height": Uniform(0.075, 0.165),
     "radius": Uniform(0.031, 0.048),
     "neck": Uniform(0.80, 0.92, ""),

@@ -6,13 +6,13 @@ import numpy as np
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import Turned, vessel_asset
-from transphy3d.assets.procedural.family import Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
+from transphy3d.assets.procedural.family import Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, contour, corner, vessel
 from transphy3d.scenes.spec import Params
 
-KINDS = ("glass", "plastic")
-BEAKER = {
+KINDS: Kinds = ("glass", "plastic")
+BEAKER: Ranges = {
     "radius": Uniform(0.022, 0.050),
     "slenderness": Uniform(1.25, 1.6, ""),
     "wall": Uniform(0.0014, 0.0022),
@@ -21,7 +21,7 @@ BEAKER = {
     "spout_pull": Uniform(0.10, 0.16, ""),
     "spout_width": Uniform(14.0, 20.0, "deg"),
 }
-ERLENMEYER = {
+ERLENMEYER: Ranges = {
     "radius": Uniform(0.030, 0.052),
     "slenderness": Uniform(1.6, 1.85, ""),
     "neck": Uniform(0.32, 0.42, ""),
@@ -30,7 +30,7 @@ ERLENMEYER = {
     "heel": Uniform(0.12, 0.2, ""),
     "bead": Uniform(0.0012, 0.0025),
 }
-TEST_TUBE = {
+TEST_TUBE: Ranges = {
     "radius": Uniform(0.006, 0.0125),
     "length": Uniform(0.10, 0.18),
     "wall": Uniform(0.0009, 0.0014),

@@ -6,8 +6,8 @@ import numpy as np
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import Turned, ring_asset, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import Kinds, Turned, ring_asset, vessel_asset
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import (
     Node,
     box,
@@ -24,7 +24,7 @@ from transphy3d.assets.procedural.lathe import (
 from transphy3d.scenes.spec import Params
 
 SOCKET = 0.0112  # radius of a taper candle's socket, metres
-CANDLESTICK = {
+CANDLESTICK: Ranges = {
     "height": Uniform(0.09, 0.22),
     "foot_radius": Uniform(0.036, 0.052),
     "stem_radius": Uniform(0.007, 0.011),
@@ -33,7 +33,7 @@ CANDLESTICK = {
     "cup_radius": Uniform(0.016, 0.026),
     "socket_depth": Uniform(0.016, 0.024),
 }
-TEALIGHT = {
+TEALIGHT: Ranges = {
     "height": Uniform(0.045, 0.085),
     "radius": Uniform(0.032, 0.043),
     "taper": Uniform(0.75, 1.0, ""),
@@ -41,7 +41,7 @@ TEALIGHT = {
     "base": Uniform(0.010, 0.022),
     "facets": Choice((0, 0, 8, 10, 12)),
 }
-LAMPSHADE = {
+LAMPSHADE: Ranges = {
     "height": Uniform(0.11, 0.20),
     "radius": Uniform(0.07, 0.12),
     "top": Uniform(0.40, 0.85, ""),
@@ -72,7 +72,7 @@ def build_candlestick(params: Params, segments: int) -> Asset:
     socket = box(SOCKET, height - p["socket_depth"], height + 1.0)
     under = box(0.85 * p["foot_radius"], -1.0, 0.0012)
     body = Turned(solid(outer, 0.0008, socket + under), 0.003)
-    kinds = ("metal", "glass", "ceramic")
+    kinds: Kinds = ("metal", "glass", "ceramic")
     return vessel_asset("candlestick", "candle holder", body, segments, kinds, holds=False)
 
 
@@ -100,7 +100,7 @@ def build_lampshade(params: Params, segments: int) -> Asset:
     path = standing(tidy(path_of(rounded(region(loop), 0.4 * wall))))
     radial = patterns.flutes(pleats, p["pleat_depth"], (2 * height, 3 * height)) if pleats else None
     around = patterns.meshed(segments, pleats, "fluted") if pleats else segments
-    kinds = ("glass", "plastic", "metal", "ceramic")
+    kinds: Kinds = ("glass", "plastic", "metal", "ceramic")
     return ring_asset("lampshade", "lampshade", Turned(path, wall, radial), around, kinds)
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset, FloatArray
-from transphy3d.assets.procedural.assembly import Limbs, Turned, tube, vessel_asset
-from transphy3d.assets.procedural.family import Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import Kinds, Limbs, Turned, tube, vessel_asset
+from transphy3d.assets.procedural.family import Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, resampled, vessel
 from transphy3d.scenes.spec import Params
 
-RANGES = {
+RANGES: Ranges = {
     "height": Uniform(0.078, 0.115),
     "radius": Uniform(0.036, 0.046),
     "taper": Uniform(0.78, 1.0, ""),
@@ -44,7 +44,7 @@ def build(params: Params, segments: int) -> Asset:
     count = max(12, segments // 3)
     rings = tube(resampled(spine, count), p["handle_width"], p["handle_depth"], max(12, count // 2))
     body = Turned(path, p["wall"])
-    kinds = ("ceramic", "glass", "metal", "plastic")
+    kinds: Kinds = ("ceramic", "glass", "metal", "plastic")
     return vessel_asset("mug", "mug", body, segments, kinds, limbs=Limbs((rings,)))
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from transphy3d.assets.geometry import Asset
+from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural.assembly import Limbs, Turned, tube, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, contour, corner, resampled, vessel
 from transphy3d.assets.procedural.mug import radius_at
 from transphy3d.scenes.spec import Params
 
-RANGES = {
+RANGES: Ranges = {
     "style": Choice(("frying pan", "saucepan")),
     "radius": Uniform(0.075, 0.125),
     "depth": Uniform(0.36, 0.48, ""),
@@ -46,7 +46,7 @@ def build(params: Params, segments: int) -> Asset:
     return vessel_asset("pan", "pan", body, segments, ("metal", "ceramic"), limbs=limbs)
 
 
-def _handle(p: dict[str, float], start: float, height: float, segments: int):  # noqa: ANN202
+def _handle(p: dict[str, float], start: float, height: float, segments: int) -> FloatArray:
     count = max(10, segments // 3)
     low, length = 0.8 * height, p["handle_length"]
     spine = contour(

@@ -63,9 +63,12 @@ def spiral(turn: float, height: float) -> Twist:
 
 
 def styled(style: str, count: int, depth: float, fade: tuple[float, float]) -> Radial | None:
-    """The pattern with a name: "plain", "fluted" or "faceted"."""
+    """The pattern with a name: "plain", "fluted" or "faceted".
+
+    `depth` is that of eight flutes; more of them are shallower in proportion.
+    """
     if style == "fluted":
-        return flutes(count, depth, fade)
+        return flutes(count, depth * 8 / count, fade)
     return facets(count, fade) if style == "faceted" else None
 
 
@@ -73,5 +76,5 @@ def meshed(segments: int, count: int, style: str) -> int:
     """Segments that meet a pattern's edges: a multiple of `count`, enough for its waves."""
     if style == "plain":
         return segments
-    least = 8 if style == "fluted" else 1
+    least = 10 if style == "fluted" else 1
     return count * max(least, -(-segments // count))

@@ -6,13 +6,13 @@ import numpy as np
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import Limbs, Turned, tube, vessel_asset
-from transphy3d.assets.procedural.family import Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import Kinds, Limbs, Turned, tube, vessel_asset
+from transphy3d.assets.procedural.family import Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, resampled, vessel
 from transphy3d.assets.procedural.mug import ear
 from transphy3d.scenes.spec import Params
 
-RANGES = {
+RANGES: Ranges = {
     "height": Uniform(0.15, 0.24),
     "radius": Uniform(0.046, 0.062),
     "foot": Uniform(0.72, 0.9, ""),
@@ -49,7 +49,7 @@ def build(params: Params, segments: int) -> Asset:
         resampled(spine * (-1, 1), count), p["handle_width"], p["handle_depth"],
         max(12, segments // 4),
     )
-    kinds = ("glass", "ceramic", "metal", "plastic")
+    kinds: Kinds = ("glass", "ceramic", "metal", "plastic")
     body, limbs = Turned(path, wall, lip), Limbs((rings,))
     return vessel_asset("pitcher", "pitcher", body, segments, kinds, limbs=limbs)
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural.assembly import Turned, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, contour, corner, region, vessel
 from transphy3d.scenes.spec import Params
 
 FOOT_EDGE = 0.0022  # thickness of a foot at its rim, metres
 UNDERSIDE = 0.0015  # how far the middle of a foot stands off the table, metres
 
-COMMON = {
+COMMON: Ranges = {
     "wall": Uniform(0.0011, 0.0016),
     "foot_radius": Uniform(0.031, 0.038),
     "foot_rise": Uniform(0.004, 0.009),
     "stem_radius": Uniform(0.0032, 0.0048),
     "floor": Uniform(0.004, 0.008),
 }
-WINE = {
+WINE: Ranges = {
     **COMMON,
     "stem_length": Uniform(0.06, 0.105),
     "bowl_height": Uniform(0.075, 0.115),
@@ -26,7 +26,7 @@ WINE = {
     "mouth": Uniform(0.68, 0.92, ""),
     "widest": Uniform(0.34, 0.5, ""),
 }
-FLUTE = {
+FLUTE: Ranges = {
     **COMMON,
     "stem_length": Uniform(0.055, 0.09),
     "bowl_height": Uniform(0.12, 0.155),
@@ -35,7 +35,7 @@ FLUTE = {
     "widest": Uniform(0.5, 0.75, ""),
     "style": Choice(("tulip", "trumpet")),
 }
-COUPE = {
+COUPE: Ranges = {
     **COMMON,
     "stem_length": Uniform(0.06, 0.10),
     "bowl_height": Uniform(0.038, 0.055),
@@ -54,7 +54,7 @@ def stemware(name: str, bowl: list[Node], p: dict[str, float], segments: int) ->
     hollow = region(contour([corner(0, -0.01), corner(0.88 * p["foot_radius"], -0.01),
                              corner(0.88 * p["foot_radius"], 0), corner(0, UNDERSIDE)]))
     path = vessel(
-        outer, p["wall"], stem_top + p["floor"] - UNDERSIDE, lip=0.45, foot=hollow, corner_radius=depth
+        outer, p["wall"], stem_top + p["floor"] - UNDERSIDE, foot=hollow, corner_radius=depth
     )
     body = Turned(path, p["wall"])
     return vessel_asset(name, name.replace("_", " "), body, segments, ("glass", "plastic"))

@@ -8,12 +8,13 @@ from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural.assembly import (
     COVER_GAP,
     Cover,
+    Kinds,
     Limbs,
     Turned,
     tube,
     vessel_asset,
 )
-from transphy3d.assets.procedural.family import Family, Uniform, numbers
+from transphy3d.assets.procedural.family import Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import (
     Node,
     box,
@@ -28,8 +29,8 @@ from transphy3d.assets.procedural.mug import ear
 from transphy3d.scenes.spec import Params
 
 ROOT_SHARE = 0.35  # of the spout's spine, within the body or close to it
-LID_KINDS = ("ceramic", "metal", "glass", "plastic")
-RANGES = {
+LID_KINDS: Kinds = ("ceramic", "metal", "glass", "plastic")
+RANGES: Ranges = {
     "radius": Uniform(0.056, 0.078),
     "squatness": Uniform(1.25, 1.65, ""),
     "mouth": Uniform(0.50, 0.64, ""),
@@ -66,7 +67,8 @@ def build(params: Params, segments: int) -> Asset:
         max(14, segments // 2),
     )
     handle = tube(spine, p["handle_width"], 0.6 * p["handle_width"], max(12, segments // 4))
-    kinds, limbs = ("ceramic", "glass", "metal"), Limbs((handle, spout), (bore,))
+    kinds: Kinds = ("ceramic", "glass", "metal")
+    limbs = Limbs((handle, spout), (bore,))
     body = Turned(path, wall)
     return vessel_asset(
         "teapot", "teapot", body, segments, kinds, (lid,), limbs, brim=height - 0.012

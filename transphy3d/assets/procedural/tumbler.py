@@ -5,11 +5,11 @@ from __future__ import annotations
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import Turned, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
 from transphy3d.scenes.spec import Params
 
-RANGES = {
+RANGES: Ranges = {
     "height": Uniform(0.075, 0.15),
     "radius": Uniform(0.030, 0.042),
     "taper": Uniform(0.72, 1.0, ""),
@@ -19,7 +19,7 @@ RANGES = {
     "floor_radius": Uniform(0.002, 0.010),
     "recess": Uniform(0.0006, 0.002),
     "pattern": Choice(("plain", "plain", "fluted", "faceted")),
-    "pattern_count": Choice((6, 8, 10, 12, 16)),
+    "pattern_count": Choice((6, 8, 10, 12)),
     "pattern_depth": Uniform(0.012, 0.03, ""),
     "pattern_height": Uniform(0.55, 0.8, ""),
 }

@@ -6,8 +6,8 @@ import numpy as np
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import Turned, vessel_asset
-from transphy3d.assets.procedural.family import Choice, Family, Uniform, numbers
+from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
+from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
 from transphy3d.scenes.spec import Params
 
@@ -19,14 +19,14 @@ OUTLINES: dict[str, tuple[tuple[float, float], ...]] = {
     "bud": ((0.62, 0.0), (0.98, 0.14), (0.98, 0.30), (0.50, 0.52), (0.34, 0.75), (0.42, 1.0)),
     "globe": ((0.50, 0.0), (0.90, 0.2), (1.0, 0.45), (0.84, 0.76), (0.58, 0.93), (0.60, 1.0)),
 }
-RANGES = {
+RANGES: Ranges = {
     "height": Uniform(0.14, 0.28),
     "radius": Uniform(0.040, 0.065),
     "outline": Choice(tuple(OUTLINES)),
     "wall": Uniform(0.0025, 0.0045),
     "base": Uniform(0.006, 0.018),
     "pattern": Choice(("plain", "fluted", "faceted")),
-    "pattern_count": Choice((6, 8, 10, 12, 16)),
+    "pattern_count": Choice((6, 8, 10, 12)),
     "pattern_depth": Uniform(0.02, 0.05, ""),
     "twist": Uniform(-90.0, 90.0, "deg"),
     "twisted": Choice((False, True)),
@@ -45,7 +45,7 @@ def build(params: Params, segments: int) -> Asset:
     twist = patterns.spiral(np.radians(p["twist"]), height) if params["twisted"] else None
     body = Turned(path, wall, radial, twist if pattern != "plain" else None)
     around = patterns.meshed(segments, count, pattern)
-    kinds = ("glass", "ceramic", "metal", "plastic")
+    kinds: Kinds = ("glass", "ceramic", "metal", "plastic")
     return vessel_asset("vase", "vase", body, around, kinds, sharp_angle=25.0)
 
 
