@@ -15,20 +15,20 @@ from transphy3d.groundtruth.reproject import reproject
 
 Array = NDArray[Any]
 
-MAX_FACING = 0.02  # cosine; interpolated normals pass the silhouette by about a degree
-MAX_NORMAL_ANGLE = 8.0  # degrees, median of a frame: facets of shaded meshes differ by a few
-MAX_INSTANCE_ANGLE = 25.0  # degrees, median of one instance
+MAX_FACING = 0.002  # cosine; the rounding of stored normals is a tenth of it
+MAX_NORMAL_ANGLE = 3.0  # degrees, median of a frame: mostly flat
+MAX_INSTANCE_ANGLE = 12.0  # degrees, median of one instance: facets under smooth shading
 MIN_SMOOTH_PIXELS = 30
 MAX_BEHIND_ERROR = 1e-3  # relative; the two renders hit the same triangles
-MAX_BEHIND_SHARE = 2e-3  # of the pixels: rays that graze an edge may fall to either side
-BOUNDS_MARGIN = 0.003  # metres
+MAX_BEHIND_SHARE = 1e-3  # of the pixels: rays that graze an edge may fall to either side
+BOUNDS_MARGIN = 0.001  # metres
 MAX_OUTSIDE_SHARE = 0.01
 GAP_TOLERANCE = 0.004  # relative to depth
 MAX_GAP_SHARE = 0.25  # of an object's points; fewer may fall between pixels on thin parts
 SEEN_TOLERANCE = 0.001  # relative to depth
 MIN_SEEN_POINTS = 6
-MAX_FLOATING_SHARE = 0.02  # rims thinner than a pixel come and go
-MAX_MEDIAN_RESIDUAL = 1e-3  # relative to depth
+MAX_FLOATING_SHARE = 0.01  # rims thinner than a pixel come and go
+MAX_MEDIAN_RESIDUAL = 5e-4  # relative to depth; coarse pictures of curved rooms reach 1e-4
 
 
 class Finding(NamedTuple):
