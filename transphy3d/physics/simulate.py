@@ -20,7 +20,7 @@ BATCH = 5
 SLOW = 0.3
 BATCH_SECONDS = 0.8
 # Rest is this rate of turning in rad/s, kept up for so many seconds.
-CALM_SPIN = 0.1
+CALM_SPIN = 0.3
 CALM_SECONDS = 0.3
 STEPS_PER_LOOK = 24
 MAX_REDROPS = 3
