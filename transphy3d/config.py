@@ -145,7 +145,7 @@ class CameraConfig(Section):
         Field((35.0, 60.0), description="horizontal field of view, degrees")
     )
     distance: Range = Field(
-        (1.15, 2.2),
+        (1.0, 1.6),
         description="distance in units of the one at which all objects just fill the frame",
     )
     elevation: Range = Field((12.0, 60.0), description="angle above the horizon, degrees")

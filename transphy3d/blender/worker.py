@@ -131,8 +131,9 @@ def render_phase(work: Work, phase: Phase) -> int:
     from transphy3d.blender.passes import SUFFIX, set_phase
 
     folder = work.folder / "frames" / phase
-    paths = [folder / f"{i:04d}.{SUFFIX[phase]}" for i in range(len(work.stage.world_to_camera))]
-    missing = [(i, path) for i, path in enumerate(paths) if not path.exists()]
+    wanted = work.stage.only or range(len(work.stage.world_to_camera))
+    paths = [(i, folder / f"{i:04d}.{SUFFIX[phase]}") for i in wanted]
+    missing = [(i, path) for i, path in paths if not path.exists()]
     if missing:
         set_phase(work.scene, phase, work.stage.render, work.device, work.denoiser)
     for frame, path in missing:
