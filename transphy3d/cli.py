@@ -175,7 +175,7 @@ def verify(
     path: DataPath,
     stride: Annotated[
         int, typer.Option("--stride", min=1, help="frames between the costly checks")
-    ] = 8,
+    ] = 10,
     as_json: AsJson = False,
 ) -> None:
     """Check data against itself; names sequence, frame and channel of every fault."""
@@ -235,12 +235,18 @@ def replay(
 @app.command()
 def doctor(
     out: Annotated[Path | None, typer.Option("--out", help="folder that will hold runs")] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="as root with apt: install missing system libraries")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Check this machine: Python, Blender, libraries, devices, disk; says what to do."""
     from dataclasses import asdict
 
     from transphy3d import doctor as checks
+
+    if fix:
+        checks.install_libraries()
 
     findings = checks.diagnose(out)
     data = [asdict(finding) for finding in findings]

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from transphy3d.errors import RunError
+
 Status = Literal["ok", "warn", "fail"]
 
 PYTHON = (3, 11)
@@ -351,3 +353,21 @@ def render(findings: Sequence[Finding]) -> str:
         if finding.remedy:
             lines.append(f"{'':<4}  {'':<{width}}  -> {finding.remedy}")
     return "\n".join(lines)
+
+
+def install_libraries() -> list[str]:
+    """Install what bpy's shared object lacks, where that needs nobody's leave.
+
+    Returns the packages installed: none where nothing is missing. Raises RunError with the
+    command to run by hand when this is not root on a system with apt.
+    """
+    missing = unresolved_libraries(bpy_binary())
+    packages = sorted({PACKAGES[name][0] for name in missing if name in PACKAGES})
+    if not packages:
+        return []
+    apt = shutil.which("apt-get")
+    if apt is None or os.geteuid() != 0:
+        raise RunError(f"Blender lacks system libraries; {install_command(missing)}")
+    for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
+        subprocess.run([apt, *words], check=True, stdout=subprocess.DEVNULL)
+    return packages
