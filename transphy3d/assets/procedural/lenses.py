@@ -92,10 +92,10 @@ def _ring_path(p: Mapping[str, float], slot: float) -> FloatArray:
 def _handle_path(p: Mapping[str, float], start: float) -> FloatArray:
     length, r = p["handle_length"] * p["diameter"], p["handle_radius"]
     thick = r * (1 + p["handle_swell"])
-    nodes = [corner(0, start), corner(0.7 * r, start), Node(0.75 * r, start + 0.15 * length),
-             Node(thick, start + 0.6 * length, heading=90), Node(r, start + 0.95 * length),
-             Node(0, start + length, heading=180)]
-    return lathe.solid(lathe.contour(nodes), 5e-4)
+    nodes = [corner(0, 0), corner(0.7 * r, 0), Node(0.75 * r, 0.15 * length),
+             Node(thick, 0.6 * length, heading=90), Node(r, 0.95 * length),
+             Node(0, length, heading=180)]
+    return lathe.solid(lathe.contour(nodes), 5e-4) + np.array([0.0, start])
 
 
 def _toward_minus_y(mesh: Mesh) -> Mesh:

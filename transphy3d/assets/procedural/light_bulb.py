@@ -33,15 +33,17 @@ BULB: dict[str, Uniform | Choice] = {
 }
 
 
-def _envelope(shape: str, neck: float, width: float, low: float, stretch: float) -> FloatArray:
-    """Outside of the envelope from its neck's end at height `low` to its top."""
-    height = {"pear": 2.9, "globe": 2.5, "candle": 4.0}[shape] * width * stretch
-    widest = {"pear": 0.64, "globe": 0.55, "candle": 0.38}[shape]
-    tip = Node(0, low + height, heading=120 if shape == "candle" else 180)
-    nodes = [corner(neck, low), Node(neck, low + 0.08 * height, heading=90)]
+def _envelope(
+    shape: str, neck: float, width: float, low: float, lip: float, stretch: float
+) -> FloatArray:
+    """Outside of the envelope from its neck's end at `low` to its top; straight up to `lip`."""
+    height = {"pear": 2.5, "globe": 1.95, "candle": 3.5}[shape] * width * stretch
+    widest = {"pear": 0.6, "globe": 0.5, "candle": 0.36}[shape]
+    tip = Node(0, lip + height, heading=120 if shape == "candle" else 180)
+    nodes = [corner(neck, low), Node(neck, lip, heading=90)]
     if shape == "pear":
-        nodes.append(Node(neck + 0.3 * (width - neck), low + 0.29 * height))
-    nodes += [Node(width, low + widest * height, heading=90), tip]
+        nodes.append(Node(neck + 0.35 * (width - neck), lip + 0.25 * height))
+    nodes += [Node(width, lip + widest * height, heading=90), tip]
     return lathe.contour(nodes)
 
 
@@ -84,10 +86,10 @@ def _stem_path(low: float, neck: float, top: float) -> FloatArray:
     """The glass mount: a wide foot, a slim rod and a small knob on top."""
     foot, rod = 0.62 * neck, 0.0021
     height = top - low
-    nodes = [corner(0, low), corner(foot, low), Node(0.9 * foot, low + 0.08 * height),
-             Node(rod, low + 0.45 * height, heading=90), Node(rod, low + 0.88 * height, heading=90),
-             Node(1.5 * rod, low + 0.94 * height, heading=90), Node(0, top, heading=180)]
-    return lathe.solid(lathe.contour(nodes))
+    nodes = [corner(0, 0), corner(foot, 0), Node(0.9 * foot, 0.08 * height),
+             Node(rod, 0.45 * height, heading=90), Node(rod, 0.88 * height, heading=90),
+             Node(1.5 * rod, 0.94 * height, heading=90), Node(0, height, heading=180)]
+    return lathe.solid(lathe.contour(nodes)) + np.array([0.0, low])
 
 
 def _wire(points: FloatArray, radius: float, count: int = 10) -> Mesh:
@@ -126,7 +128,8 @@ def build_light_bulb(params: Params, segments: int) -> Asset:
     radius, pitch, length = SCREWS[str(params["screw"])]
     wall, neck = float(params["wall"]), 0.84 * radius
     width, stretch = float(params["width"]) * radius, float(params["stretch"])
-    outside = _envelope(str(params["shape"]), neck, width, 0.62 * length + GAP, stretch)
+    bottom, lip = 0.62 * length + GAP, length + 0.14 * radius
+    outside = _envelope(str(params["shape"]), neck, width, bottom, lip, stretch)
     low, height = float(outside[0, 1]), float(np.ptp(outside[:, 1]))
     stem = _stem_path(low, neck, low + float(params["stem"]) * height)
     filament = _filament(str(params["filament"]), int(params["teeth"]), stem,
