@@ -219,6 +219,11 @@ def test_an_invisible_absorption_costs_no_volume() -> None:
     assert has_volume(tinted)
 
 
+def test_a_liquid_absorbs_over_its_own_depth_not_its_vessels_wall() -> None:
+    cider = replace(WATER, absorption=(1.0, 1.0, 2.0))
+    assert has_volume(build(cider, wall=0.001, liquid=True))
+
+
 def has_volume(made: Made) -> bool:
     return bool(made.node_tree.nodes["Material Output"].inputs["Volume"].is_linked)
 
