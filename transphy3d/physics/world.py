@@ -23,6 +23,7 @@ GRAVITY = 9.80665  # m/s2, ISO 80000-3
 SCALE = 10.0
 STEPS_PER_SECOND = 480
 SOLVER_ITERATIONS = 50
+FINE_SOLVER_ITERATIONS = 200
 # Share of an overlap that contacts undo per step; Bullet's default leaves light things under
 # heavy ones sunk in by half a millimetre.
 CONTACT_ERP = 0.2
@@ -155,6 +156,10 @@ class World:
         """Whether a body keeps `clearance` metres from all others."""
         others = (other for other in self.handles if other != handle)
         return all(self.gap(handle, other, clearance) >= clearance for other in others)
+
+    def solve_finely(self) -> None:
+        """From now on solve contacts more accurately; each step takes about four times as long."""
+        pybullet.setPhysicsEngineParameter(numSolverIterations=FINE_SOLVER_ITERATIONS, **self._call)
 
     def step(self) -> None:
         """Advance time by 1 / STEPS_PER_SECOND."""
