@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-import trimesh
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
@@ -104,10 +103,10 @@ def mended(mesh: Mesh) -> tuple[Mesh, list[str]]:
     Returns the mesh and what was done to it. Whether it is closed now is for `is_closed`.
     """
     done = []
-    shape = trimesh.Trimesh(mesh.vertices, mesh.faces, process=False)
-    if not shape.is_winding_consistent:
-        mesh = _wound(mesh, shape)
-        done.append("faces wound evenly")
+    flip = _odd_faces(mesh)
+    if flip.any():
+        mesh = _flipped(mesh, flip)
+        done.append(f"{int(flip.sum())} faces wound like their neighbours")
     mesh, holes = _filled(mesh)
     if holes:
         done.append(f"{holes} small holes closed")
@@ -117,13 +116,37 @@ def mended(mesh: Mesh) -> tuple[Mesh, list[str]]:
     return mesh, done
 
 
-def _wound(mesh: Mesh, shape: trimesh.Trimesh) -> Mesh:
-    """Neighbouring faces wound alike; corners of UVs follow."""
-    trimesh.repair.fix_winding(shape)
-    faces = np.asarray(shape.faces, np.int32)
-    order = (faces[:, :, None] == mesh.faces[:, None, :]).argmax(axis=2)
-    uv = None if mesh.uv is None else np.take_along_axis(mesh.uv, order[..., None], axis=1)
-    return Mesh(mesh.vertices, faces, uv)
+def _odd_faces(mesh: Mesh) -> NDArray[np.bool_]:
+    """(F,) the faces to flip so that neighbours are wound alike.
+
+    Each face has two states, kept and flipped; states that agree across an edge are linked, so
+    each body falls into two sets of states, of which the one that flips fewer faces is taken.
+    """
+    edges, count = _half_edges(mesh.faces), len(mesh.faces)
+    _, index, uses = np.unique(
+        np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True
+    )
+    order = np.argsort(index.reshape(-1), kind="stable")
+    pairs = order[np.repeat(uses == 2, uses)].reshape(-1, 2)
+    one, other = (pairs // 3).T
+    clash = (edges[pairs[:, 0], 0] == edges[pairs[:, 1], 0]) * count
+    rows = np.concatenate([one, one + count])
+    columns = np.concatenate([other + clash, other + count - clash])
+    graph = coo_array((np.ones(len(rows), bool), (rows, columns)), shape=(2 * count,) * 2)
+    _, labels = connected_components(graph, directed=False)
+    kept, flipped = labels[:count], labels[count:]
+    sizes = np.bincount(kept, minlength=labels.max() + 1)
+    better = sizes[flipped] > sizes[kept]
+    even = (sizes[flipped] == sizes[kept]) & (flipped < kept)
+    return np.asarray(better | even)
+
+
+def _flipped(mesh: Mesh, flip: NDArray[np.bool_]) -> Mesh:
+    faces = np.where(flip[:, None], mesh.faces[:, ::-1], mesh.faces)
+    uv = mesh.uv
+    if uv is not None:
+        uv = np.where(flip[:, None, None], uv[:, ::-1], uv)
+    return replace(mesh, faces=faces, uv=uv)
 
 
 def _filled(mesh: Mesh) -> tuple[Mesh, int]:
@@ -173,11 +196,7 @@ def _turned_outward(mesh: Mesh) -> tuple[Mesh, int]:
             turned += 1
         elif volume > 0 and volumes[largest] < 0 and _inside_another(mesh, labels, volumes, k):
             flip |= labels == k
-    faces = np.where(flip[:, None], mesh.faces[:, ::-1], mesh.faces)
-    uv = mesh.uv
-    if uv is not None:
-        uv = np.where(flip[:, None, None], uv[:, ::-1], uv)
-    return replace(mesh, faces=faces, uv=uv), turned
+    return _flipped(mesh, flip), turned
 
 
 def _bodies(mesh: Mesh) -> NDArray[np.int32]:

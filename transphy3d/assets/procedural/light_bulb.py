@@ -37,7 +37,7 @@ def _envelope(
     shape: str, neck: float, width: float, low: float, lip: float, stretch: float
 ) -> FloatArray:
     """Outside of the envelope from its neck's end at `low` to its top; straight up to `lip`."""
-    height = {"pear": 2.5, "globe": 1.95, "candle": 3.5}[shape] * width * stretch
+    height = {"pear": 2.5, "globe": 2.1, "candle": 3.5}[shape] * width * stretch
     widest = {"pear": 0.6, "globe": 0.5, "candle": 0.36}[shape]
     tip = Node(0, lip + height, heading=120 if shape == "candle" else 180)
     nodes = [corner(neck, low), Node(neck, lip, heading=90)]
