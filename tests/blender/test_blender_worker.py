@@ -168,3 +168,10 @@ def test_an_error_of_an_earlier_try_is_forgotten(tmp_path: Path) -> None:
     (folder / "error.json").write_text("{}")
     tiny.render(folder)
     assert not (folder / "error.json").exists()
+
+
+def test_only_the_frames_asked_for_are_rendered_and_the_blend_kept(tmp_path: Path) -> None:
+    folder = tiny.write(tiny.truth_only(only=(2,), save_blend=True), tmp_path / "stage")
+    tiny.render(folder)
+    assert sorted(frames(folder)) == ["frames/behind/0002.exr", "frames/truth/0002.exr"]
+    assert (folder / "stage.blend").stat().st_size > 1000

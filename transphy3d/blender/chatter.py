@@ -34,7 +34,7 @@ def failures(text: str) -> list[str]:
 
 
 class Chatter:
-    """Holds back file descriptors 1 and 2 until `check`, which judges and forwards their output.
+    """Holds back file descriptors 1 and 2; `check` judges and passes on what they took.
 
     A regular file takes the output, not a pipe: Blender prints while it holds Python's lock, so
     that nobody in this process could empty a pipe. After a crash the file keeps the last words.
@@ -59,7 +59,7 @@ class Chatter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._forward()
+        self.forward()
         for saved, target in zip(self._saved, (1, 2), strict=True):
             os.dup2(saved, target)
             os.close(saved)
@@ -73,11 +73,12 @@ class Chatter:
 
     def check(self) -> None:
         """Pass on what was printed since the last call; RenderError if it tells of a failure."""
-        found = failures(self._forward())
+        found = failures(self.forward())
         if found:
             raise RenderError(f"Blender reported: {'; '.join(found[:5])}")
 
-    def _forward(self) -> str:
+    def forward(self) -> str:
+        """Pass on what was printed since the last call, without progress; returns all of it."""
         sys.stdout.flush()
         sys.stderr.flush()
         data = self._path.read_bytes()

@@ -38,7 +38,7 @@ SEED_LIMIT = 2**31
 START = time.monotonic()
 
 
-class Stopped(Exception):  # noqa: N818  (not an error: the work goes on later)
+class Stopped(Exception):
     """A signal asked the worker to stop, and the frame at hand is finished."""
 
 
@@ -109,7 +109,7 @@ def prepare(folder: Path, chatter: Chatter, progress: Progress) -> Work:
     scene = build_scene(stage, folder)
     set_engine(scene, stage)
     devices.set_device(scene, device)
-    chatter.check()
+    chatter.forward()  # drivers that are not there complain while devices are looked for
     return Work(stage, folder, scene, device, denoiser, chatter, progress)
 
 
