@@ -158,6 +158,12 @@ def test_a_wrong_record_is_told_file_record_field_and_remedy(
         assert word in message
 
 
+def test_a_texture_without_colours_is_refused(tmp_path: Path) -> None:
+    opaque = GOOD.replace("dielectric", "principled").replace("  abbe: 60\n", "")
+    with pytest.raises(AssetError, match="texture: a wood texture needs palettes"):
+        user_library(tmp_path, opaque + "  texture: {kind: wood, scale: 0.1}\n")
+
+
 def test_a_name_used_twice_names_both_files(tmp_path: Path) -> None:
     with pytest.raises(AssetError, match=r"1\.yaml: material 'glass_test' is already in .*0\.yaml"):
         user_library(tmp_path, GOOD, GOOD)

@@ -200,7 +200,7 @@ def _opaque(graph: NodeGraph, material: Material) -> None:
     waves = ORANGE_PEEL if material.model == "coated" else CAST_GRAIN
     normal = _relief(graph, material, pattern, waves)
     inputs: dict[str, Value] = {
-        "Base Color": pattern.color,
+        "Base Color": material.base_color if pattern.color is None else pattern.color,
         "Normal": normal,
         "Subsurface Weight": material.subsurface,
         "Subsurface Radius": WHITE,

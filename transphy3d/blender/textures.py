@@ -27,7 +27,10 @@ CHIP_SHARE = 0.55
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a texture gives a shader; roughness is added to the material's, height is 0 to 1."""
+    """What a texture gives a shader; roughness is added to the material's, height is 0 to 1.
+
+    None leaves what the material says.
+    """
 
     color: Value
     roughness: Socket | None = None

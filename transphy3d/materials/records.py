@@ -56,6 +56,12 @@ class TextureRecord(_Strict):
     roughness_variation: Span[Share] = (0.0, 0.0)
     bump: Span[Share] = (0.0, 0.0)
 
+    @model_validator(mode="after")
+    def _palettes_have_colors(self) -> TextureRecord:
+        if self.kind != "metal" and not all(self.palettes):
+            raise ValueError(f"a {self.kind} texture needs palettes of at least one colour each")
+        return self
+
     def sample(self, rng: np.random.Generator) -> Texture:
         """Fix palette, scale, relief and the seed of the pattern."""
         return Texture(
