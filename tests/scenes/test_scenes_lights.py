@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +31,7 @@ def write_exr(path: Path, pixels: np.ndarray) -> Path:
 
 def rgbe(pixels: np.ndarray) -> np.ndarray:
     """Shared-exponent bytes of radiances that are exact in them."""
-    mantissa, exponent = np.frexp(pixels.max(axis=-1))
+    _, exponent = np.frexp(pixels.max(axis=-1))
     scaled = pixels * np.ldexp(1.0, 8 - exponent)[..., None]
     return np.concatenate([scaled, exponent[..., None] + 128], axis=-1).astype(np.uint8)
 
@@ -47,16 +48,16 @@ def write_radiance(path: Path, pixels: np.ndarray, packed: bool) -> Path:
         body += bytes([2, 2, width >> 8, width & 255])
         for plane in row.T:
             runs = np.flatnonzero(np.diff(plane, prepend=-1, append=-1))
-            for start, stop in zip(runs, runs[1:], strict=False):
-                body += bytes([128 + stop - start, plane[start]]) if stop - start > 2 else (
-                    bytes([stop - start]) + plane[start:stop].tobytes())
+            for start, stop in pairwise(runs):
+                literal = bytes([stop - start]) + plane[start:stop].tobytes()
+                body += bytes([128 + stop - start, plane[start]]) if stop - start > 2 else literal
     path.write_bytes(head + body)
     return path
 
 
 def test_every_builtin_environment_lights_a_level_sheet_alike():
     for path in environment_files("builtin"):
-        environment = load_environment(path, rotation=0.0, strength=1.3, horizon=0.0)
+        environment = load_environment(path, read_hdr(path), 0.0, strength=1.3, horizon=0.0)
         lit = environment.strength * level_luminance(read_hdr(path), 0.0)
         assert 0.4 < lit <= 1.3 + 1e-9, path.name
         assert environment.strength * mean_luminance(read_hdr(path)) <= 1.3 / 0.3 + 1e-9
@@ -117,7 +118,7 @@ def test_missing_black_and_infinite_environments_are_refused(tmp_path):
         read_hdr(tmp_path / "gone.exr")
     black = write_exr(tmp_path / "black.exr", np.zeros((8, 16, 3)))
     with pytest.raises(AssetError, match="black"):
-        load_environment(black, 0.0, 1.0, 0.0)
+        load_environment(black, read_hdr(black), 0.0, 1.0, 0.0)
     endless = write_exr(tmp_path / "endless.exr", np.full((8, 16, 3), np.inf))
     with pytest.raises(AssetError, match="infinite"):
         read_hdr(endless)
@@ -138,11 +139,25 @@ def test_lights_are_inside_the_room_and_above_the_objects(rig):
             config, ROOM, np.random.default_rng(seed), np.random.default_rng(seed)
         )
         assert light.rig == rig
-        assert (len(light.areas) > 0) == (rig != "environment")
+        assert (len(light.areas) > 1) or rig != "studio"
         for area in light.areas:
             assert (np.array(area.position) > ROOM.bounds[0]).all()
             assert (np.array(area.position) < ROOM.bounds[1]).all()
             assert area.position[2] > 0 and area.power > 0
+
+
+def test_a_lamp_makes_up_for_a_sky_that_walls_hide(tmp_path):
+    sky = np.zeros((64, 16, 3))
+    sky[24:32] = 1.0  # light near the horizon alone
+    write_exr(tmp_path / "low.exr", sky)
+    config = LightsConfig(environments=str(tmp_path), strength=(1.0, 1.0), rigs={"environment": 1})
+    rng = np.random.default_rng
+    free = Setting(0.5, ROOM.bounds, 0.0)
+    assert sample_lights(config, free, rng(0), rng(0)).areas == ()
+    walled = sample_lights(config, ROOM, rng(0), rng(0)).areas
+    assert len(walled) == 1
+    height = walled[0].position[2]
+    assert walled[0].power == pytest.approx(np.pi**2 * height**2)
 
 
 def test_the_power_of_a_light_follows_from_lamberts_law():

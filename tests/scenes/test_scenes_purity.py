@@ -27,8 +27,8 @@ def offences(source: str) -> Iterator[str]:
             yield str(node.module)
         if isinstance(node, ast.ImportFrom) and node.module == "numpy.random":
             yield "from numpy.random import"
-        if isinstance(node, ast.Attribute) and ast.unparse(node.value) in ("np.random", "numpy.random"):
-            if node.attr not in ALLOWED_NUMPY_RANDOM:
+        if isinstance(node, ast.Attribute) and node.attr not in ALLOWED_NUMPY_RANDOM:
+            if ast.unparse(node.value) in ("np.random", "numpy.random"):
                 yield f"np.random.{node.attr}"
 
 

@@ -95,13 +95,15 @@ def test_only_selected_families_and_materials_are_drawn():
     [
         ({"objects": {"families": {"include": ["tumblr"]}}}, "tumblr"),
         ({"objects": {"optical": {"shiny": 1}}}, "shiny"),
-        ({"objects": {"procedural": 0.0}}, "objects.meshes"),
         ({"supports": {"kinds": {"hammock": 1}}}, "hammock"),
         ({"rooms": {"kinds": {"cave": 1}}}, "cave"),
         ({"lights": {"rigs": {"candle": 1}}}, "candle"),
         ({"objects": {"count": (100, 100)}, "supports": {"kinds": {"bowl": 1}}}, "bowl"),
         (
-            {"objects": {"optical": {"reflective": 1}}, "materials": {"select": {"include": ["glass_*"]}}},
+            {
+                "objects": {"optical": {"reflective": 1}},
+                "materials": {"select": {"include": ["glass_*"]}},
+            },
             "objects.optical",
         ),
     ],

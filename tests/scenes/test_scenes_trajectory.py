@@ -50,7 +50,7 @@ def test_the_target_is_in_the_middle_of_the_picture():
     k, cameras = trajectory(camera(look_wobble=(look, STILL, look)), CENTRE, 5, 64, 48)
     wave = 0.05 * np.sin(2 * np.pi * np.arange(5) / 4 + 0.5)
     for frame in range(5):
-        target = CENTRE + (wave[frame], 0, wave[frame])
+        target = CENTRE + np.array([wave[frame], 0, wave[frame]])
         pixel = project(target[None], k, cameras[frame : frame + 1])[0, 0]
         np.testing.assert_allclose(pixel[:2], (32, 24), atol=1e-9)
 
@@ -69,7 +69,7 @@ def test_matrices_are_rigid_with_opencv_axes(radius, height, azimuth, arc, frame
     np.testing.assert_allclose(np.linalg.det(rotations), 1.0, atol=1e-12)
     centre = cameras[:, :3, :3] @ CENTRE + cameras[:, :3, 3]
     assert (centre[:, 2] > 0).all()  # z forward
-    above = cameras[:, :3, :3] @ (CENTRE + (0, 0, 0.01)) + cameras[:, :3, 3]
+    above = cameras[:, :3, :3] @ (CENTRE + np.array([0, 0, 0.01])) + cameras[:, :3, 3]
     assert (above[:, 1] < centre[:, 1]).all()  # y down
     assert np.abs(rotations[:, 0, 2]).max() < 1e-12  # x level
 

@@ -15,6 +15,8 @@ SHELL = 0.05
 SWEEP_STEPS = 24
 # A point this share of an arc's radius inside both of its tangents lies inside the arc.
 INSIDE_ARC = 1 - np.sqrt(0.5)
+# At this share of its radius above the floor the sweep is all but upright.
+ABOVE_SWEEP = 0.7
 
 
 def _sample(
@@ -52,7 +54,7 @@ def _bounds(spec: RoomSpec) -> Bounds:
     floor, sweep = float(params["floor"]), float(params["sweep"])
     keep = 2 * SHELL + INSIDE_ARC * (sweep + 4 * SHELL)
     x, y = float(params["half_x"]) - keep, float(params["half_y"]) - keep
-    return (-x, -y, floor + keep), (x, y, floor + float(params["height"]))
+    return (-x, -y, floor + ABOVE_SWEEP * sweep), (x, y, floor + float(params["height"]))
 
 
 def _horizon(spec: RoomSpec) -> float:

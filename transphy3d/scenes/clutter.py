@@ -42,7 +42,7 @@ SIZES = {
 LOW_KINDS = ("crate", "cabinet", "plant")
 COLOURS = ("wall_paint", "backdrop", "cloth", "plastic_bin", "wood", "cardboard")
 
-Piece = tuple[Mesh, FloatArray, str]
+Piece = tuple[Mesh, str]
 
 
 @dataclass(frozen=True)
@@ -107,29 +107,36 @@ def _leaf_material(rng: np.random.Generator) -> Material:
 
 
 def build_items(params: Params, floor: float) -> list[StaticBody]:
-    """All items of a room, standing on the floor at height `floor`."""
+    """All items of a room, standing on the floor at height `floor`.
+
+    The first piece of each has the box around the item as its hull.
+    """
     bodies = []
     for number, item in enumerate(items_of(params)):
-        for part, (mesh, hull, material) in enumerate(BUILDERS[item.kind](item)):
-            offset = (item.x, item.y, floor)
+        offset = (item.x, item.y, floor)
+        for part, (mesh, material) in enumerate(BUILDERS[item.kind](item)):
             placed = moved(turned(mesh, item.turn), offset)
             name = f"{item.kind}_{number}_{part}"
-            key = material or f"item{number}"
-            hulls = (spin(hull, item.turn) + offset,)
-            bodies.append(StaticBody(name, placed, key, hulls))
+            hulls = (spin(_around(item), item.turn) + offset,) if part == 0 else ()
+            bodies.append(StaticBody(name, placed, material or f"item{number}", hulls))
     return bodies
 
 
+def _around(item: Item) -> FloatArray:
+    """Corners of the box around an item in its own frame, (8, 3)."""
+    x, y = item.width / 2, item.depth / 2
+    return box_hull((-x, -y, 0.0), (x, y, item.height))
+
+
 def _block(low: tuple[float, float, float], high: tuple[float, float, float], key: str) -> Piece:
-    return box(low, high, 0.003), box_hull(low, high), key
+    return box(low, high, 0.003), key
 
 
 def _turned(outline: list[tuple[float, float]], material: str) -> Piece:
     """A solid of revolution from (radius, height) points, upwards on its outside."""
     reach = max(radius for radius, _ in outline)
     profile = [(reach - radius, height) for radius, height in outline]
-    mesh = loft(ellipse_outline(reach, reach, ROUND), profile)
-    return mesh, mesh.vertices, material
+    return loft(ellipse_outline(reach, reach, ROUND), profile), material
 
 
 def _crate(item: Item) -> Iterator[Piece]:
@@ -190,8 +197,7 @@ def _plant(item: Item) -> Iterator[Piece]:
         rise = (item.height - rim) * (0.45 + 0.55 * (leaf + 1) / leaves)
         spread = item.width / 2 * (1.0 - 0.5 * leaf / leaves)
         mesh = turned(_leaf(rise, spread), 2 * np.pi * leaf * GOLDEN)
-        placed = moved(mesh, (0.0, 0.0, rim - 0.02))
-        yield placed, placed.vertices, "leaf"
+        yield moved(mesh, (0.0, 0.0, rim - 0.02)), "leaf"
 
 
 def _leaf(rise: float, spread: float) -> Mesh:

@@ -30,6 +30,7 @@ from transphy3d.scenes.tables import build_table, sample_table, table_materials
 BODY = "body"
 # Coplanar faces flicker in a path tracer, so a container floats this far above its table, metres.
 GAP = 0.0002
+LIP = 0.3  # height of a bowl's rounded lip over its wall's thickness
 BOWL_LEVELS = 8
 BOWL_STEPS = 96
 BOWL_HULL_STEPS = 40
@@ -69,7 +70,8 @@ def _sample_moulded(
     height = float(rng.uniform(*rim))
     taper = height * float(np.tan(np.radians(rng.uniform(3, 14))))
     flange = float(rng.uniform(0.004, 0.012))
-    edge = flange + thickness + taper
+    fillet = float(rng.uniform(0.004, 0.01))
+    edge = flange + thickness + taper + fillet
     return {
         "half_x": half_x + edge,
         "half_y": half_y + edge,
@@ -78,7 +80,7 @@ def _sample_moulded(
         "wall": thickness,
         "taper": taper,
         "flange": flange,
-        "fillet": float(rng.uniform(0.004, 0.01)),
+        "fillet": fillet,
         "corner": float(rng.uniform(0.015, 0.05)),
     }
 
@@ -102,19 +104,22 @@ def _build_moulded(spec: SupportSpec) -> Support:
     floor = np.vstack([outline.ring(flange + taper, -base), outline.ring(foot, 0.0)])
     hulls = [floor, *_moulded_walls(outline, profile, params)]
     body = StaticBody("container", loft(outline, profile), BODY, tuple(hulls))
-    return _support(spec, [body], foot, is_round=False)
+    return _support(spec, [body], foot + fillet, is_round=False)
 
 
 def _moulded_walls(
     outline: Outline, profile: Sequence[Point], params: Params
 ) -> list[FloatArray]:
-    """Collision pieces from the floor's fillet up to the rim."""
+    """Collision pieces from the floor's fillet up to the rim, and of the flange around it."""
     wall, taper, rim = (float(params[key]) for key in ("wall", "taper", "rim"))
     flange = float(params["flange"])
     fillet = profile[-1 - (BEVEL_STEPS + 2) : -2][::-1]
     inside = [*fillet, (flange + wall, rim)]
     outside = [(flange + taper * (1 - height / rim), height) for _, height in inside]
-    return wall_hulls(outline, outside, inside)
+    low = rim - 2 * wall
+    below = flange + wall + taper * (1 - low / rim)
+    lip = wall_hulls(outline, [(0.0, low), (0.0, rim)], [(below, low), (flange + wall, rim)])
+    return wall_hulls(outline, outside, inside) + lip
 
 
 def _sample_tray(rng: np.random.Generator, footprint: Footprint, palette: Palette) -> Sampled:
@@ -187,9 +192,10 @@ def _build_bowl(spec: SupportSpec) -> Support:
     floor = radius * float(spec.params["floor_share"])
     inside = _quarter_ellipse(radius, floor, radius - wall - floor, rim, 0.0)
     outside = _quarter_ellipse(radius, floor, radius - floor, rim, -wall)
-    lip = [(0.35 * wall, rim + 0.3 * wall), (0.65 * wall, rim + 0.3 * wall)]
+    outside.append((0.35 * wall, rim + LIP * wall))
+    inside.append((0.65 * wall, rim + LIP * wall))
     cap = radius - floor + 4 * HOLD
-    profile = [(cap, -wall), *outside, *lip, *inside[::-1], (cap, 0.0)]
+    profile = [(cap, -wall), *outside, *inside[::-1], (cap, 0.0)]
     round_ = ellipse_outline(radius, radius, BOWL_STEPS)
     rings = ellipse_outline(radius, radius, BOWL_HULL_STEPS)
     base = np.vstack([rings.ring(radius - floor, -wall), rings.ring(radius - floor, 0.0)])

@@ -5,7 +5,8 @@ hide the horizon where a low sun shines. Each environment is therefore scaled so
 level sheet amid the objects, lit by the part of the sky above the walls, has a luminance of one;
 the job's `strength` multiplies that. The view transform shows it as a light grey, so that
 pictures are neither black nor burnt. The gain is limited by the mean of the whole sky, lest a
-sun that the sheet does not see burns out the walls that do.
+sun that the sheet does not see burns out the walls that do; what is then missing comes from a
+lamp overhead.
 
 A plugin adds a rig with `RIGS.register(name, rig)`.
 """
@@ -18,6 +19,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from transphy3d.config import LightsConfig
 from transphy3d.errors import AssetError, JobError
@@ -33,6 +35,9 @@ BUILTIN_PREFIX = "builtin:"
 BUILTIN_FOLDER = "4.5/datafiles/studiolights/world"
 DIMMEST = 1e-4  # mean luminance below which a file is taken to be black
 LEAST_SEEN = 0.3  # of the whole sky's mean luminance that counts, however little is seen
+ENOUGH = 0.8  # share of the wanted light below which a lamp makes up for the rest
+LAMP_EDGE = 0.7  # metres
+LAMP_KELVIN = 4500.0
 WALL_GAP = 0.08  # metres between a light and the bounds of the room
 
 
@@ -73,19 +78,22 @@ def sample_lights(
     path = _choose(environment_files(config.environments), environment_rng)
     rotation = float(environment_rng.uniform(0, 2 * np.pi))
     strength = float(environment_rng.uniform(*config.strength)) * rig.environment
-    environment = load_environment(path, rotation, strength, setting.horizon)
-    return LightSpec(rig=name, environment=environment, areas=rig.areas)
+    pixels = read_hdr(path)
+    environment = load_environment(path, pixels, rotation, strength, setting.horizon)
+    lit = environment.strength * level_luminance(pixels, setting.horizon)
+    lamps = (ceiling_lamp(setting, strength - lit),) if lit < ENOUGH * strength else ()
+    return LightSpec(rig=name, environment=environment, areas=rig.areas + lamps)
 
 
 def load_environment(
-    path: Path, rotation: float, strength: float, horizon: float
+    path: Path, pixels: NDArray[np.float32], rotation: float, strength: float, horizon: float
 ) -> Environment:
-    """An environment that lights a white level sheet to the luminance `strength`.
+    """An environment that lights a white level sheet to the luminance `strength` at most.
 
+    pixels : the file's, (H, W, 3)
     horizon : elevation in radians up to which walls hide the sky
-    Raises AssetError for a file that is missing, unreadable or black.
+    Raises AssetError for a black sky.
     """
-    pixels = read_hdr(path)
     luminance = max(level_luminance(pixels, horizon), LEAST_SEEN * mean_luminance(pixels))
     if luminance < DIMMEST:
         raise AssetError(f"environment {path}: its sky is black ({luminance:g}); replace it")
@@ -94,6 +102,18 @@ def load_environment(
         sha256=sha256_file(path),
         rotation=rotation,
         strength=strength / luminance,
+    )
+
+
+def ceiling_lamp(setting: Setting, luminance: float) -> AreaLight:
+    """A lamp over the objects that lights a white level sheet to a luminance by itself."""
+    height = setting.bounds[1][2] - WALL_GAP
+    return AreaLight(
+        position=(0.0, 0.0, height),
+        target=(0.0, 0.0, 0.0),
+        size=(LAMP_EDGE, LAMP_EDGE),
+        power=key_power(np.pi * luminance, height),
+        color=tint(LAMP_KELVIN),
     )
 
 
@@ -140,7 +160,7 @@ def key_power(irradiance: float, distance: float) -> float:
     A Lambertian emitter of P watts and area A has the radiance P / (pi A), and lights a surface
     that faces it at a distance d with P / (pi d^2). An environment of radiance one gives pi.
     """
-    return irradiance * np.pi * distance**2
+    return float(irradiance * np.pi * distance**2)
 
 
 def place(

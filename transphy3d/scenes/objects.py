@@ -111,8 +111,6 @@ def _draw_asset(
 def _draw_ref(config: ObjectsConfig, rng: np.random.Generator) -> AssetRef:
     """A procedural family with parameters, or one of the job's meshes."""
     if rng.random() >= config.procedural:
-        if not config.meshes:
-            raise JobError("objects.procedural: is below 1, but objects.meshes is empty; add some")
         return mesh_ref(config.meshes[int(rng.integers(len(config.meshes)))])
     known = families()
     weights = {name: config.weights.get(name, 1.0) for name in selected_families(config)}

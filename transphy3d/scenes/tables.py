@@ -20,7 +20,7 @@ from transphy3d.scenes.spec import Params, SupportSpec
 from transphy3d.scenes.support_kind import Footprint, Sampled, SupportKind, half_extents
 
 ROUND_STEPS = 128
-HULL_ROUND_STEPS = 32
+HULL_ROUND_STEPS = 64
 LEG = "legs"
 TOP = "top"
 TOP_WORDS = ("wood", "marble", "cloth", "laminate", "tile", "terrazzo", "checker", "rubber_mat")
