@@ -188,7 +188,8 @@ def test_sizes_that_cannot_be_metres_ask_for_size(tmp_path, edge):
     path = exported(trimesh.creation.box((edge, edge, edge)), tmp_path / "box.ply")
     with pytest.raises(AssetError, match="set `size`"):
         load_mesh(source(path), tmp_path)
-    assert np.ptp(load_mesh(source(path, size=0.05), tmp_path).points()[:, 2]) == pytest.approx(0.05)
+    points = load_mesh(source(path, size=0.05), tmp_path).points()
+    assert np.ptp(points[:, 2]) == pytest.approx(0.05)
 
 
 def test_too_many_faces_are_refused(tmp_path, monkeypatch):

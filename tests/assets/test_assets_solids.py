@@ -119,11 +119,12 @@ def test_every_crystal_cut_stands_on_a_flat_facet(cut, facets):
     assert (vertices[:, 2] < 1e-5).sum() >= 3
 
 
-@pytest.mark.parametrize(("tines", "genus"), [(3, 0), (4, 0)])
-def test_a_fork_is_one_body_with_its_tines(tines, genus):
-    solid = to_manifold(build("fork", {**sampled("fork", 0), "tines": tines}, SEGMENTS).parts[0].mesh)
+@pytest.mark.parametrize("tines", [3, 4])
+def test_a_fork_is_one_body_with_its_tines(tines):
+    fork = build("fork", {**sampled("fork", 0), "tines": tines}, SEGMENTS)
+    solid = to_manifold(fork.parts[0].mesh)
     assert len(solid.decompose()) == 1
-    assert solid.genus() == genus
+    assert solid.genus() == 0
     low, high = np.array(solid.bounding_box()).reshape(2, 3)
     tips = solid.split_by_plane((1, 0, 0), high[0] - 0.15 * (high[0] - low[0]))[0]
     assert len(tips.decompose()) == tines

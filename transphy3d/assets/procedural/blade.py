@@ -51,7 +51,7 @@ def stations(length: float, ends: tuple[float, float], count: int) -> FloatArray
 def round_ends(x: FloatArray, length: float, ends: tuple[float, float]) -> FloatArray:
     """Factor (R,) on a width that closes it as an ellipse over the given length at each end."""
     inward = np.minimum(x / ends[0], (length - x) / ends[1]).clip(0, 1)
-    return np.sqrt(1 - (1 - inward) ** 2)
+    return np.asarray(np.sqrt(1 - (1 - inward) ** 2))
 
 
 def rings(blade: Blade, count: int) -> FloatArray:

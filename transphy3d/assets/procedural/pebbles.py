@@ -46,7 +46,7 @@ def _ice(directions: FloatArray, p: dict[str, float]) -> FloatArray:
     points[:, :2] *= (1 - p["taper"] * (height[:, None] + 1) / 2)
     near = np.exp(-((points[:, :2] / (0.6 * half[:2])) ** 2).sum(axis=1))
     points[:, 2] -= max(p["dimple"], 0.0) * p["size"] * near * np.clip(height, 0, None) ** 2
-    return points
+    return np.asarray(points)
 
 
 def build_ice_cube(params: Params, segments: int) -> Asset:

@@ -124,14 +124,14 @@ def _tangents(path: FloatArray, closed: bool) -> FloatArray:
         steps = np.roll(path, -1, axis=0) - np.roll(path, 1, axis=0)
     else:
         steps = np.gradient(path, axis=0)
-    return steps / np.linalg.norm(steps, axis=1, keepdims=True)
+    return np.asarray(steps / np.linalg.norm(steps, axis=1, keepdims=True))
 
 
 def _any_normal(tangent: FloatArray) -> FloatArray:
     """The upright normal of a path, or +x where the path itself is upright."""
     up = np.array([0.0, 0.0, 1.0]) if abs(tangent[2]) < 0.9 else np.array([1.0, 0.0, 0.0])
     normal = up - tangent * (up @ tangent)
-    return normal / np.linalg.norm(normal)
+    return np.asarray(normal / np.linalg.norm(normal))
 
 
 def _reflect_twice(points: FloatArray, tangents: FloatArray, normal: FloatArray) -> FloatArray:
@@ -140,7 +140,7 @@ def _reflect_twice(points: FloatArray, tangents: FloatArray, normal: FloatArray)
     turned = tangents[0] - 2 * (step @ tangents[0]) / (step @ step) * step
     change = tangents[1] - turned
     size = change @ change
-    return once if size == 0 else once - 2 * (change @ once) / size * change
+    return np.asarray(once if size == 0 else once - 2 * (change @ once) / size * change)
 
 
 def carry(path: FloatArray, sections: FloatArray, closed: bool = False) -> FloatArray:
