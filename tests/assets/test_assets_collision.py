@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import trimesh
+from manifold3d import CrossSection
 from scipy.spatial import ConvexHull
 
 from transphy3d.assets import collision
@@ -18,6 +19,14 @@ def area(loop):
     return (x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2
 
 
+def extruded_l():
+    """An L of 2 cm limbs, 5 cm thick."""
+    section = CrossSection([[(0, 0), (10, 0), (10, 2), (2, 2), (2, 10), (0, 10)]])
+    mesh = section.extrude(5).to_mesh64()
+    vertices = np.array(mesh.vert_properties[:, :3]) / 100
+    return Mesh(vertices, np.array(mesh.tri_verts, np.int32))
+
+
 def test_convex_pieces_tile_an_l_with_two():
     loop = np.array([(0, 0), (2, 0), (2, 1), (1, 1), (1, 3), (0, 3.0)])
     pieces = collision.convex_pieces(loop)
@@ -30,7 +39,7 @@ def test_wall_hulls_have_the_walls_volume_and_leave_the_inside_open():
     hulls = collision.wall_hulls(CUP, 0.003)
     exact = np.pi * (0.04**2 * 0.1 - 0.037**2 * 0.095)
     assert collision.hull_volume(hulls) == pytest.approx(exact, rel=0.05)
-    assert max(hull[:, 2].max() for hull in hulls) == pytest.approx(0.1, abs=1e-6)
+    assert max(hull[:, 2].max() for hull in hulls) == pytest.approx(0.1, abs=3e-4)
     for hull in hulls:
         radius = np.hypot(*hull.mean(axis=0)[:2])
         assert radius > 0.034 or hull[:, 2].max() <= 0.0051
@@ -58,12 +67,11 @@ def test_a_facetted_body_has_facetted_hulls():
 
 
 def test_mesh_hulls_are_computed_once_and_read_back(tmp_path, monkeypatch):
-    box = trimesh.creation.box((0.1, 0.1, 0.1)) + trimesh.creation.box((0.02, 0.02, 0.3))
-    mesh = Mesh(np.array(box.vertices), np.array(box.faces, np.int32))
+    mesh = extruded_l()
     first = collision.mesh_hulls(mesh, tmp_path)
     monkeypatch.setattr(collision, "_coacd", lambda mesh: pytest.fail("computed again"))
     second = collision.mesh_hulls(mesh, tmp_path)
-    assert 1 <= len(first) <= collision.MAX_HULLS
+    assert 2 <= len(first) <= collision.MAX_HULLS
     assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
     assert [path.suffix for path in tmp_path.iterdir()] == [".npz"]
 

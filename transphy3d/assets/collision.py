@@ -27,6 +27,8 @@ SLAB_EXCESS = 1.025  # greatest ratio of a slab's convex hull to the slab, as ar
 SOLID_EXCESS = 1.05  # the same for the slabs of a base together, else its foot ring is kept
 COACD_THRESHOLD = 0.05  # greatest concavity of a piece, in CoACD's measure
 MAX_HULLS = 32
+# A shallow search: on tableware about as tight as the default, in half the time.
+COACD_SEARCH = {"mcts_iterations": 60, "mcts_max_depth": 2, "resolution": 800}
 
 
 def wall_hulls(
@@ -103,7 +105,8 @@ class _Turn:
 
     def whole(self, piece: FloatArray) -> FloatArray:
         """The hull of a piece all around."""
-        return np.unique(self.rings(piece)[:-1].reshape(-1, 3), axis=0)
+        points: FloatArray = np.unique(self.rings(piece)[:-1].reshape(-1, 3), axis=0)
+        return points
 
     def rings(self, piece: FloatArray) -> FloatArray:
         """The piece at every sector's boundary, (sectors + 1, K, 3)."""
@@ -217,7 +220,7 @@ def mesh_hulls(mesh: Mesh, cache_folder: Path) -> tuple[FloatArray, ...]:
 
 def _digest(mesh: Mesh) -> str:
     """Hex SHA-256 of the vertices, the faces and the settings that shape the hulls."""
-    digest = hashlib.sha256(f"coacd {COACD_THRESHOLD} {MAX_HULLS}".encode())
+    digest = hashlib.sha256(f"coacd {COACD_THRESHOLD} {MAX_HULLS} {COACD_SEARCH}".encode())
     digest.update(np.ascontiguousarray(mesh.vertices, "<f8").tobytes())
     digest.update(np.ascontiguousarray(mesh.faces, "<i4").tobytes())
     return digest.hexdigest()
@@ -232,5 +235,6 @@ def _coacd(mesh: Mesh) -> list[NDArray[np.float64]]:
         threshold=COACD_THRESHOLD,
         max_convex_hull=MAX_HULLS,
         seed=0,
+        **COACD_SEARCH,
     )
     return [np.asarray(vertices, np.float64) for vertices, _ in pieces]

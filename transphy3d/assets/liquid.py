@@ -122,8 +122,8 @@ def _split_uv(
         ends.append(uv[:, 0] + t * (uv[:, k] - uv[:, 0]))
     (f1, f2), (a, b, c) = ends, np.moveaxis(uv, 1, 0)
     pieces = [np.stack(three, axis=1) for three in ((a, f1, f2), (f1, b, c), (f1, c, f2))]
-    whole: NDArray[np.float32] = np.concatenate([mesh.uv[kept], *pieces]).astype(np.float32)
-    return whole
+    joined: NDArray[np.float32] = np.concatenate([mesh.uv[kept], *pieces]).astype(np.float32)
+    return joined
 
 
 def _liquid(split: _Split, wall_ratio: float, top_ratio: float) -> Mesh:

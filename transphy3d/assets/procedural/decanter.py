@@ -9,6 +9,7 @@ from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform,
 from transphy3d.assets.procedural.lathe import Node, box, cap, contour, corner, region, vessel
 from transphy3d.scenes.spec import Params
 
+LIP = 0.006  # how far a decanter's mouth flares beyond its neck, metres
 CARAFE: Ranges = {
     "height": Uniform(0.19, 0.27),
     "radius": Uniform(0.042, 0.060),
@@ -57,10 +58,10 @@ def build_decanter(params: Params, segments: int) -> Asset:
     height, neck, start = p["height"], p["neck_radius"], (1 - p["neck_length"]) * p["height"]
     outer = contour(
         [*_belly(p, shape, start), Node(neck, start + 0.15 * (height - start), heading=90),
-         Node(neck, height - 0.012, heading=90), corner(neck + 0.006, height - 0.001),
-         corner(neck + 0.006, height)]
+         Node(neck, height - 0.012, heading=90), corner(neck + LIP, height - 0.001),
+         corner(neck + LIP, height)]
     )
-    under = box(0.55 * p["radius"], -1.0, 0.002)
+    under = box(0.42 * p["radius"], -1.0, 0.002)
     path = vessel(outer, p["wall"], p["base"], foot=under, corner_radius=0.35 * p["radius"])
     sides = 4 if shape == "square" else int(p["facets"])
     radial = patterns.facets(sides, (0.82 * start, start)) if sides else None
@@ -92,13 +93,14 @@ def _stopper(p: dict[str, float], style: str, path: FloatArray) -> Cover:
     """A plug in the neck, a collar on the rim, and a ball or a disc to hold."""
     height, size = p["height"], p["stopper_radius"]
     bore = p["neck_radius"] - p["wall"] - 0.0006
-    collar = bore + 0.0035
+    collar = p["neck_radius"] + LIP - 0.2 * p["wall"]
     tall = 1.85 * size if style == "ball" else 0.9 * size
     base = height + 0.004
     outer = contour(
         [
             corner(0, height - 0.020), corner(0.88 * bore, height - 0.020), corner(bore, height),
-            corner(collar, height), corner(collar, height + 0.0022), corner(0.6 * size, base),
+            corner(collar, height), corner(collar, height + 0.0022),
+            corner(min(0.6 * size, collar), base),
             Node(size, base + 0.5 * tall, heading=90), Node(0, base + tall, heading=180),
         ]
     )

@@ -142,6 +142,8 @@ def path_of(section: CrossSection) -> FloatArray:
 
 def right_half(section: CrossSection) -> list[FloatArray]:
     """Outlines of the half r >= 0 of a section, counter-clockwise, (P, 2) metres each."""
+    if section.is_empty():
+        return []
     low, reach, high = section.bounds()[1:]
     half = section ^ CrossSection.square((reach + 1, high - low + 2)).translate((0, low - 1))
     return [np.asarray(loop, np.float64) / MM_PER_METRE for loop in half.to_polygons()]
