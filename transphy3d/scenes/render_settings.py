@@ -66,7 +66,8 @@ PRESETS: dict[str, Preset] = {
     ),
     "reference": Preset(
         samples=2048,  # five times less noise than 64, for comparisons and stills
-        max_bounces=32,  # the bounces of all kinds lie beyond what changes a pixel in piles of glass
+        # All bounces lie beyond what changes a pixel in piles of glass.
+        max_bounces=32,
         transmission_bounces=24,
         transparent_bounces=32,
         glossy_bounces=16,
