@@ -95,7 +95,7 @@ def _handle_path(p: Mapping[str, float], start: float) -> FloatArray:
     nodes = [corner(0, 0), corner(0.7 * r, 0), Node(0.75 * r, 0.15 * length),
              Node(thick, 0.6 * length, heading=90), Node(r, 0.95 * length),
              Node(0, length, heading=180)]
-    return np.asarray(lathe.solid(lathe.contour(nodes), 5e-4) + (0.0, start))
+    return np.asarray(lathe.solid(lathe.contour(nodes), 5e-4) + np.array([0.0, start]))
 
 
 def _toward_minus_y(mesh: Mesh) -> Mesh:

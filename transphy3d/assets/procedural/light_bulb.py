@@ -89,7 +89,7 @@ def _stem_path(low: float, neck: float, top: float) -> FloatArray:
     nodes = [corner(0, 0), corner(foot, 0), Node(0.9 * foot, 0.08 * height),
              Node(rod, 0.45 * height, heading=90), Node(rod, 0.88 * height, heading=90),
              Node(1.5 * rod, 0.94 * height, heading=90), Node(0, height, heading=180)]
-    return np.asarray(lathe.solid(lathe.contour(nodes)) + (0.0, low))
+    return np.asarray(lathe.solid(lathe.contour(nodes)) + np.array([0.0, low]))
 
 
 def _wire(points: FloatArray, radius: float, count: int = 10) -> Mesh:
