@@ -26,7 +26,7 @@ RANGES: Ranges = {
 
 
 def build(params: Params, segments: int) -> Asset:
-    """A pan; depth (halved twice over for saucepans' straight walls) is a part of the radius."""
+    """A pan; `depth` is a part of the radius (2.2 times that in a saucepan), `flare` the foot's."""
     p = numbers(params)
     deep = params["style"] == "saucepan"
     radius, wall = p["radius"] * (0.85 if deep else 1.0), p["wall"]
