@@ -23,9 +23,7 @@ from transphy3d.scenes.spec import PhysicsReport, Pose, SceneSpec
 SUPPORT_KINDS = ("table", "tray", "bin", "box", "bowl", "shelf")
 ROOM_KINDS = ("room", "backdrop", "open")
 NO_CACHE = Path("unused")
-CALM = PhysicsReport(
-    settle_seconds=1.0, penetration=0.0, speed=0.0, angular_speed=0.0, redropped=0
-)
+CALM = PhysicsReport(settle_seconds=1.0, penetration=0.0, speed=0.0, angular_speed=0.0, redropped=0)
 
 
 @cache

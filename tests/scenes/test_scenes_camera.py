@@ -99,9 +99,14 @@ def test_objects_just_fill_the_frame_at_the_fill_distance():
     eye = view.centre + distance * away
     camera = sample_camera(job().camera, view, 400, 300, np.random.default_rng(0), 0.0)
     around = replace(
-        camera, fov=50.0, azimuth=0.7, arc=0.0,
-        radius=distance * np.cos(0.5), height=distance * np.sin(0.5),
-        radius_wobble=_still(), height_wobble=_still(),
+        camera,
+        fov=50.0,
+        azimuth=0.7,
+        arc=0.0,
+        radius=distance * np.cos(0.5),
+        height=distance * np.sin(0.5),
+        radius_wobble=_still(),
+        height_wobble=_still(),
         look_wobble=(_still(), _still(), _still()),
     )
     k, cameras = trajectory(around, view.centre, 1, 400, 300)

@@ -18,8 +18,12 @@ from transphy3d.shards.schema import POINTS_PER_OBJECT, object_table
 VESSELS = job(
     frames=3,
     objects={
-        "count": (3, 3), "segments": 24, "upright": 1.0, "filled": 1.0,
-        "families": {"include": ["tumbler", "jar"]}, "optical": {"transparent": 1.0},
+        "count": (3, 3),
+        "segments": 24,
+        "upright": 1.0,
+        "filled": 1.0,
+        "families": {"include": ["tumbler", "jar"]},
+        "optical": {"transparent": 1.0},
     },
     supports={"kinds": {"table": 1}},
     rooms={"kinds": {"open": 1}},

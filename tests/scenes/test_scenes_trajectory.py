@@ -14,8 +14,14 @@ CENTRE = np.array([0.3, -0.2, 0.1])
 
 def camera(**changes: object) -> CameraSpec:
     values = {
-        "fov": 50.0, "radius": 1.0, "height": 0.5, "azimuth": 0.4, "arc": 2.0,
-        "radius_wobble": STILL, "height_wobble": STILL, "look_wobble": (STILL, STILL, STILL),
+        "fov": 50.0,
+        "radius": 1.0,
+        "height": 0.5,
+        "azimuth": 0.4,
+        "arc": 2.0,
+        "radius_wobble": STILL,
+        "height_wobble": STILL,
+        "look_wobble": (STILL, STILL, STILL),
     }
     return CameraSpec(**(values | changes))  # type: ignore[arg-type]
 
@@ -57,7 +63,10 @@ def test_the_target_is_in_the_middle_of_the_picture():
 
 @settings(max_examples=50, deadline=None)
 @given(
-    st.floats(0.1, 5), st.floats(-0.5, 5), st.floats(0, 6.3), st.floats(-6.3, 6.3),
+    st.floats(0.1, 5),
+    st.floats(-0.5, 5),
+    st.floats(0, 6.3),
+    st.floats(-6.3, 6.3),
     st.integers(1, 7),
 )
 def test_matrices_are_rigid_with_opencv_axes(radius, height, azimuth, arc, frames):

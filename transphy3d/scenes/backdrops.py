@@ -42,8 +42,12 @@ def _build(spec: RoomSpec) -> tuple[StaticBody, ...]:
     outline = rectangle_outline(float(params["half_x"]), float(params["half_y"]), radius)
     cap = sweep + 2 * SHELL
     corners = [
-        (cap, floor - SHELL), (0.0, floor - SHELL), (0.0, top),
-        (SHELL, top), (SHELL, floor), (cap, floor),
+        (cap, floor - SHELL),
+        (0.0, floor - SHELL),
+        (0.0, top),
+        (SHELL, top),
+        (SHELL, floor),
+        (cap, floor),
     ]
     profile = rounded(corners, (0, 0, 0, 0, sweep, 0), SWEEP_STEPS)
     return (StaticBody("backdrop", loft(outline, profile), "sweep", ()),)

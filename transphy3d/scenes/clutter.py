@@ -62,9 +62,7 @@ class Item:
         return {f"item{number}_{name}": value for name, value in vars(self).items()}
 
 
-def sample_item(
-    rng: np.random.Generator, kind: str, x: float, y: float, turn: float
-) -> Item:
+def sample_item(rng: np.random.Generator, kind: str, x: float, y: float, turn: float) -> Item:
     """An item of a kind, with a size of its own; its back is towards +Y before it turns."""
     width, depth, height = rng.uniform(*SIZES[kind])
     return Item(kind, x, y, turn, float(width), float(depth), float(height))

@@ -97,7 +97,10 @@ def _build_moulded(spec: SupportSpec) -> Support:
     )
     lip = 0.4 * wall
     outside = [
-        (cap, -base), (flange + taper, -base), (flange, rim - 2 * wall), (0.0, rim - 2 * wall),
+        (cap, -base),
+        (flange + taper, -base),
+        (flange, rim - 2 * wall),
+        (0.0, rim - 2 * wall),
     ]
     inside = [(0.0, rim), (flange + wall, rim), (foot, 0.0), (cap, 0.0)]
     profile = rounded([*outside, *inside], (0, 0.7 * wall, lip, lip, lip, lip, fillet, 0))
@@ -107,9 +110,7 @@ def _build_moulded(spec: SupportSpec) -> Support:
     return _support(spec, [body], foot + fillet, is_round=False)
 
 
-def _moulded_walls(
-    outline: Outline, profile: Sequence[Point], params: Params
-) -> list[FloatArray]:
+def _moulded_walls(outline: Outline, profile: Sequence[Point], params: Params) -> list[FloatArray]:
     """Collision pieces from the floor's fillet up to the rim, and of the flange around it."""
     wall, taper, rim = (float(params[key]) for key in ("wall", "taper", "rim"))
     flange = float(params["flange"])

@@ -49,8 +49,9 @@ def sample_objects(job: Job, streams: Streams, palette: Palette, cache: Path) ->
     """
     low, high = job.objects.count
     count = int(streams("objects.count").integers(low, high + 1))
-    return [_sample_object(number + 1, job.objects, streams, palette, cache)
-            for number in range(count)]
+    return [
+        _sample_object(number + 1, job.objects, streams, palette, cache) for number in range(count)
+    ]
 
 
 def footprint(objects: Sequence[Drawn]) -> Footprint:
@@ -140,9 +141,7 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
-def _able_classes(
-    part: Part, config: ObjectsConfig, palette: Palette
-) -> dict[str, float]:
+def _able_classes(part: Part, config: ObjectsConfig, palette: Palette) -> dict[str, float]:
     """Weights of the optical classes that some record for the part has."""
     classes: tuple[OpticalClass, ...] = ("transparent", "reflective", "opaque")
     for name in config.optical:

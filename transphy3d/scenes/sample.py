@@ -29,14 +29,10 @@ def sample_scene(job: Job, streams: Streams, library: Library, cache: Path) -> S
     """
     palette = Palette(library, job.materials)
     objects = sample_objects(job, streams, palette, cache)
-    support = sample_support(
-        job.supports.kinds, footprint(objects), palette, streams("support")
-    )
+    support = sample_support(job.supports.kinds, footprint(objects), palette, streams("support"))
     site = _site(support)
     room = sample_room(job.rooms.kinds, site, palette, streams("room"))
-    lights = sample_lights(
-        job.lights, _setting(room, site), streams("environment"), streams("rig")
-    )
+    lights = sample_lights(job.lights, _setting(room, site), streams("environment"), streams("rig"))
     return SceneSpec(
         seed=streams.seed,
         index=streams.index,

@@ -51,4 +51,3 @@ def sample_support(
 def build_support(spec: SupportSpec) -> Support:
     """A support's meshes and collision hulls."""
     return SUPPORTS.get(spec.kind).build(spec)
-

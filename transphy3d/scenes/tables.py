@@ -99,8 +99,12 @@ def _pedestal(params: Params, floor: float, top: float) -> StaticBody:
     foot = 0.6 * min(float(params["table_half_x"]), float(params["table_half_y"]))
     column = 1.6 * float(params["table_leg"])
     corners = [
-        (foot - 0.01, floor), (0.0, floor), (0.0, floor + 0.02),
-        (foot - column, floor + 0.05), (foot - column, top), (foot - 0.01, top),
+        (foot - 0.01, floor),
+        (0.0, floor),
+        (0.0, floor + 0.02),
+        (foot - column, floor + 0.05),
+        (foot - column, top),
+        (foot - 0.01, top),
     ]
     outline = ellipse_outline(foot, foot, ROUND_STEPS)
     mesh = loft(outline, rounded(corners, (0, 0.004, 0.004, 0.02, 0, 0)))
