@@ -109,8 +109,7 @@ def _filament(
     across = np.linspace(-1, 1, 24 * teeth + 1)
     z = np.full_like(across, lead_z[-1])
     if style == "zigzag":
-        swing = np.abs((across * teeth + 1) % 2 - 1)
-        z = z + 0.6 * height * (swing - swing[0])
+        z = z + 0.6 * height * (1 - np.abs((across + 1) * teeth % 2 - 1))
         y = np.zeros_like(across)
     else:
         fade = 1 - across**6
