@@ -103,9 +103,8 @@ def choose_denoiser(
 def set_denoiser(scene: Any, denoiser: str, device: Device) -> None:
     """Switch the denoiser of `scene`; DeviceError if Cycles does not take it.
 
-    Open Image Denoise filters albedo and normals before it uses them as guides: without that it
-    loses 0.8 dB on glass. The fast filter loses 0.1 dB to the accurate one and saves a quarter
-    of a frame's CPU time.
+    Open Image Denoise filters albedo and normals accurately before it uses them as guides: with
+    the fast filter edges stay jagged. The balanced network costs less than half of the high one.
     """
     cycles = scene.cycles
     cycles.use_denoising = denoiser != "NONE"
@@ -116,8 +115,8 @@ def set_denoiser(scene: Any, denoiser: str, device: Device) -> None:
     except TypeError as error:
         raise DeviceError(f"this Blender has no {denoiser} denoiser: {error}") from error
     cycles.denoising_input_passes = "RGB_ALBEDO_NORMAL"
-    cycles.denoising_prefilter = "FAST"
-    cycles.denoising_quality = "HIGH"
+    cycles.denoising_prefilter = "ACCURATE"
+    cycles.denoising_quality = "BALANCED"
     cycles.denoising_use_gpu = device.backend != "CPU"
 
 
