@@ -368,6 +368,9 @@ def install_libraries() -> list[str]:
     apt = shutil.which("apt-get")
     if apt is None or os.geteuid() != 0:
         raise RunError(f"Blender lacks system libraries; {install_command(missing)}")
-    for words in (["update", "-qq"], ["install", "-qq", "-y", "--no-install-recommends", *packages]):
+    for words in (
+        ["update", "-qq"],
+        ["install", "-qq", "-y", "--no-install-recommends", *packages],
+    ):
         subprocess.run([apt, *words], check=True, stdout=subprocess.DEVNULL)
     return packages

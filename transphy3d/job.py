@@ -118,7 +118,7 @@ def _map_paths(data: dict[str, Any], change: Callable[[str], str]) -> None:
     if isinstance(materials, dict) and isinstance(materials.get("folder"), str):
         materials["folder"] = change(materials["folder"])
     folder = lights.get("environments") if isinstance(lights, dict) else None
-    if isinstance(folder, str) and folder != BUILTIN_ENVIRONMENTS:
+    if isinstance(lights, dict) and isinstance(folder, str) and folder != BUILTIN_ENVIRONMENTS:
         lights["environments"] = change(folder)
 
 

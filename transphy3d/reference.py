@@ -82,7 +82,7 @@ def _type_name(kind: Any) -> str:
         return f"{_type_name(args[0])}: {_type_name(args[1])}"
     if args:
         return " or ".join(_type_name(a) for a in args)
-    return {"NoneType": "null"}.get(kind.__name__, kind.__name__)
+    return "null" if kind is type(None) else str(kind.__name__)
 
 
 def _default(field: FieldInfo) -> str:

@@ -34,8 +34,11 @@ def test_the_same_generator_draws_the_same_parameters():
 
 
 def test_sampled_values_are_plain_python():
-    kinds = {type(value) for family in families().values()
-             for value in family.sample(np.random.default_rng(1)).values()}
+    kinds = {
+        type(value)
+        for family in families().values()
+        for value in family.sample(np.random.default_rng(1)).values()
+    }
     assert kinds <= {bool, int, float, str}
 
 

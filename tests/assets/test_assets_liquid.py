@@ -102,8 +102,11 @@ def test_texture_coordinates_survive_the_cut():
     assert np.isfinite(body.uv).all()
     # v is arc length: on the straight wall its spread is the face's height.
     heights = np.ptp(body.vertices[body.faces][inside][:, :, 2], axis=1)
-    assert np.allclose(np.ptp(body.uv[inside][:, :, 1], axis=1)[heights > 0.005],
-                       heights[heights > 0.005], atol=1e-5)
+    assert np.allclose(
+        np.ptp(body.uv[inside][:, :, 1], axis=1)[heights > 0.005],
+        heights[heights > 0.005],
+        atol=1e-5,
+    )
 
 
 def test_a_thing_without_a_cavity_cannot_be_filled():

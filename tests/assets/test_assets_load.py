@@ -158,8 +158,9 @@ def test_halves_of_one_body_are_joined_again(tmp_path):
 
 def test_uvs_survive_the_welding_of_their_seams(tmp_path):
     box = trimesh.creation.box((0.04, 0.04, 0.04))
-    split = trimesh.Trimesh(box.triangles.reshape(-1, 3), np.arange(36).reshape(-1, 3),
-                            process=False)
+    split = trimesh.Trimesh(
+        box.triangles.reshape(-1, 3), np.arange(36).reshape(-1, 3), process=False
+    )
     uv = np.random.Generator(np.random.PCG64(0)).random((36, 2)).astype(np.float32)
     split.visual = trimesh.visual.TextureVisuals(uv=uv)
     part = load_mesh(source(exported(split, tmp_path / "box.glb")), tmp_path).parts[0]
@@ -175,8 +176,14 @@ def test_bad_files_are_refused_with_file_and_remedy(tmp_path):
     (tmp_path / "tub.fbx").write_bytes(whole)
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     (tmp_path / "nan.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
-    expected = {"gone.glb": "no such file", "empty.glb": "0 bytes", "cut.glb": "cannot be read",
-                "tub.fbx": "known kind", "points.obj": "mesh", "nan.obj": "NaN"}
+    expected = {
+        "gone.glb": "no such file",
+        "empty.glb": "0 bytes",
+        "cut.glb": "cannot be read",
+        "tub.fbx": "known kind",
+        "points.obj": "mesh",
+        "nan.obj": "NaN",
+    }
     for name, words in expected.items():
         with pytest.raises(AssetError, match=words) as caught:
             load_mesh(source(tmp_path / name), tmp_path)
@@ -228,8 +235,9 @@ os._exit(0)
 
 def test_a_blend_gives_evaluated_meshes_in_metres_and_runs_nothing(tmp_path):
     marks, path = tmp_path / "marks", tmp_path / "shell.blend"
-    subprocess.run([sys.executable, "-c", BLEND, path, marks], check=True, capture_output=True,
-                   timeout=120)
+    subprocess.run(
+        [sys.executable, "-c", BLEND, path, marks], check=True, capture_output=True, timeout=120
+    )
     marks.mkdir()
     asset = load_mesh(source(path), tmp_path / "cache")
     assert [part.name for part in asset.parts] == ["Shell"]

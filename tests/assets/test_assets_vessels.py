@@ -16,8 +16,16 @@ from transphy3d.assets.procedural.solid import signed_volume
 SEGMENTS = 16
 SEEDS = range(3)
 OPEN = (
-    "tumbler", "wine_glass", "champagne_flute", "coupe", "beaker", "vase", "bowl", "mug",
-    "pitcher", "pan",
+    "tumbler",
+    "wine_glass",
+    "champagne_flute",
+    "coupe",
+    "beaker",
+    "vase",
+    "bowl",
+    "mug",
+    "pitcher",
+    "pan",
 )
 CLOSED = ("bottle", "teapot", "test_tube", "decanter")
 EITHER = ("jar", "carafe", "erlenmeyer_flask")

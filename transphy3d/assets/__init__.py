@@ -1,0 +1,1 @@
+"""Assets: procedural families and meshes, as closed solids with convex pieces for physics."""

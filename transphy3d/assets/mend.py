@@ -80,8 +80,10 @@ def rejoined(pieces: Sequence[Piece], tolerance: float) -> list[Piece]:
     rows, columns = np.array(links, np.int64).reshape(-1, 2).T
     graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(len(pieces),) * 2)
     _, labels = connected_components(graph, directed=False)
-    return [_join([pieces[k] for k in np.flatnonzero(labels == label)], tolerance)
-            for label in dict.fromkeys(labels.tolist())]
+    return [
+        _join([pieces[k] for k in np.flatnonzero(labels == label)], tolerance)
+        for label in dict.fromkeys(labels.tolist())
+    ]
 
 
 def _join(pieces: Sequence[Piece], tolerance: float) -> Piece:
@@ -153,7 +155,8 @@ def _filled(mesh: Mesh) -> tuple[Mesh, int]:
     """Small holes closed by fans about their middles."""
     limit = SMALL_HOLE * float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
     loops = [
-        loop for loop in _loops(open_edges(mesh))
+        loop
+        for loop in _loops(open_edges(mesh))
         if np.linalg.norm(np.ptp(mesh.vertices[loop], axis=0)) <= limit
     ]
     vertices, faces, uv = [mesh.vertices], [mesh.faces], [mesh.uv]

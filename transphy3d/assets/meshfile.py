@@ -107,9 +107,7 @@ def _placed(scene: trimesh.Scene, node: str) -> Piece | None:
     return Piece(str(node), Mesh(vertices, faces, _corner_uv(geometry, faces)))
 
 
-def _corner_uv(
-    geometry: trimesh.Trimesh, faces: NDArray[np.int32]
-) -> NDArray[np.float32] | None:
+def _corner_uv(geometry: trimesh.Trimesh, faces: NDArray[np.int32]) -> NDArray[np.float32] | None:
     uv = getattr(geometry.visual, "uv", None)
     if uv is None or len(uv) != len(geometry.vertices):
         return None

@@ -1,0 +1,1 @@
+"""Ground truth: reading rendered passes, camera geometry, and checks of both."""

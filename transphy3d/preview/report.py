@@ -177,9 +177,7 @@ def lead(dataset: Dataset, facts: Items[Facts]) -> str:
 def gather_all(dataset: Dataset) -> list[Facts]:
     """The facts of every sequence; pixels of an even sample."""
     read = set(spread(len(dataset), MAX_PIXEL_SEQUENCES))
-    return [
-        gather(sequence, read_pixels=number in read) for number, sequence in enumerate(dataset)
-    ]
+    return [gather(sequence, read_pixels=number in read) for number, sequence in enumerate(dataset)]
 
 
 def pixels_note(facts: Items[Facts]) -> str:

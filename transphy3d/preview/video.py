@@ -64,8 +64,7 @@ def labelled(picture: Picture, text: str) -> Picture:
 def grid_frame(paint: Painter, frame: int, width: int = MAX_PANEL_WIDTH) -> Picture:
     """All channels of one frame in a grid, each at most `width` wide, sizes even."""
     panels = [
-        labelled(reduced(paint.paint(name, frame), width), TITLES[name])
-        for name in paint.channels
+        labelled(reduced(paint.paint(name, frame), width), TITLES[name]) for name in paint.channels
     ]
     height, width, _ = panels[0].shape
     return even(arrange(panels, grid_columns(len(panels), width, height)))

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transphy3d.assets.contact import stands
 from transphy3d.assets.geometry import Asset, Part
 from transphy3d.assets.procedural.family import families
 from transphy3d.config import Job, ObjectsConfig
@@ -75,7 +76,7 @@ def _sample_object(
     material_rng = streams(f"object.{number}.materials")
     pose_rng = streams(f"object.{number}.pose")
     ref, sketch = _draw_asset(config, asset_rng, palette, cache)
-    upright = bool(pose_rng.random() < config.upright)
+    upright = bool(pose_rng.random() < config.upright) and stands(sketch)
     turned, tumbled = turn(float(pose_rng.uniform(0, 2 * np.pi))), uniform_rotation(pose_rng)
     materials = _draw_materials(sketch.parts, config, material_rng, palette)
     main = materials[sketch.parts[0].name]

@@ -50,9 +50,7 @@ class Turned:
         section = lathe.filled(self.path)
         top = float(self.path[:, 1].max())
         middle = lathe.offset(lathe.raised(section, top, 4 * self.wall), -self.wall / 2)
-        return lathe.revolve(
-            lathe.tidy(lathe.path_of(middle)), segments, self.radial, self.twist
-        )
+        return lathe.revolve(lathe.tidy(lathe.path_of(middle)), segments, self.radial, self.twist)
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,10 @@ class Limbs:
 
 
 def tube(
-    path: FloatArray, widths: FloatArray | float, depths: FloatArray | float, count: int,
+    path: FloatArray,
+    widths: FloatArray | float,
+    depths: FloatArray | float,
+    count: int,
     power: float = 2.4,
 ) -> FloatArray:
     """Rings of a tube in the xz-plane: path (R, 2), full widths (along y) and depths (across)."""
@@ -90,7 +91,11 @@ def tube(
 
 
 def solid_asset(
-    name: str, category: str, body: Turned, segments: int, kinds: Kinds,
+    name: str,
+    category: str,
+    body: Turned,
+    segments: int,
+    kinds: Kinds,
     sharp_angle: float = SHARP_ANGLE,
 ) -> Asset:
     """A turned thing without an inside."""
@@ -101,9 +106,7 @@ def solid_asset(
     return Asset(name, category, (part,), hulls, sharp_angle)
 
 
-def ring_asset(
-    name: str, category: str, body: Turned, segments: int, kinds: Kinds
-) -> Asset:
+def ring_asset(name: str, category: str, body: Turned, segments: int, kinds: Kinds) -> Asset:
     """A turned wall that is open above and below."""
     hulls = wall_hulls(body.path, body.wall, radial=body.radial, twist=body.twist)
     part = Part("body", body.mesh(segments), kinds)

@@ -69,9 +69,14 @@ def _cap_path(neck: float, low: float, height: float, rim: float) -> FloatArray:
     """A cup upside down over a neck of this radius, whose rim is at height `rim`."""
     inside, thick, ceiling = neck + GAP, 5e-4, max(rim + GAP, low + 0.4 * height)
     shoulder = max(ceiling + thick, low + 0.6 * height)
-    outer = lathe.contour([corner(0, low), corner(inside + thick, low),
-                           corner(inside + thick, shoulder),
-                           Node(0, shoulder + 0.4 * height, heading=180)])
+    outer = lathe.contour(
+        [
+            corner(0, low),
+            corner(inside + thick, low),
+            corner(inside + thick, shoulder),
+            Node(0, shoulder + 0.4 * height, heading=180),
+        ]
+    )
     cavity = lathe.box(inside, low - 1, ceiling)
     return lathe.tidy(lathe.path_of(lathe.region(outer) - cavity))
 

@@ -31,12 +31,16 @@ def build(params: Params, segments: int) -> Asset:
     radius = p["height"] / p["slenderness"] / 2
     outer = contour([*_body(p, shape, radius), *_neck(p)])
     punt = region(
-        contour([corner(0, -0.01), corner(0.72 * radius, -0.01), corner(0.72 * radius, 0),
-                 Node(0, max(p["punt"], 0.0015), heading=180)])
+        contour(
+            [
+                corner(0, -0.01),
+                corner(0.72 * radius, -0.01),
+                corner(0.72 * radius, 0),
+                Node(0, max(p["punt"], 0.0015), heading=180),
+            ]
+        )
     )
-    path = vessel(
-        outer, p["wall"], p["base"], foot=punt, corner_radius=0.3 * radius
-    )
+    path = vessel(outer, p["wall"], p["base"], foot=punt, corner_radius=0.3 * radius)
     square = patterns.facets(4, (p["shoulder"] * p["height"], _neck_start(p)))
     body = Turned(path, p["wall"], square if shape == "square" else None)
     around = patterns.meshed(segments, 4, "faceted") if shape == "square" else segments
@@ -56,25 +60,39 @@ def _body(p: dict[str, float], shape: str, radius: float) -> list[Node]:
     side = [corner(0, 0), Node(radius - heel, 0, heading=0), Node(radius, heel, heading=90)]
     start = _neck_start(p)
     if shape == "burgundy":
-        return [*side, Node(radius, 0.8 * p["shoulder"] * p["height"], heading=90),
-                Node(p["neck_radius"], start, heading=90)]
+        return [
+            *side,
+            Node(radius, 0.8 * p["shoulder"] * p["height"], heading=90),
+            Node(p["neck_radius"], start, heading=90),
+        ]
     level = p["shoulder"] * p["height"]
     if shape == "beer":
-        return [*side, Node(radius, 0.9 * level, heading=90),
-                Node(0.5 * (radius + p["neck_radius"]), (0.9 * level + start) / 2),
-                Node(p["neck_radius"], start, heading=88)]
+        return [
+            *side,
+            Node(radius, 0.9 * level, heading=90),
+            Node(0.5 * (radius + p["neck_radius"]), (0.9 * level + start) / 2),
+            Node(p["neck_radius"], start, heading=88),
+        ]
     bend = min(0.75 * (radius - p["neck_radius"]), start - level)
-    return [*side, Node(radius, start - 1.35 * bend, heading=90),
-            Node(p["neck_radius"] + 0.22 * bend, start - 0.22 * bend, heading=150),
-            Node(p["neck_radius"], start, heading=90)]
+    return [
+        *side,
+        Node(radius, start - 1.35 * bend, heading=90),
+        Node(p["neck_radius"] + 0.22 * bend, start - 0.22 * bend, heading=150),
+        Node(p["neck_radius"], start, heading=90),
+    ]
 
 
 def _neck(p: dict[str, float]) -> list[Node]:
     """The neck above its start, with a collar below the mouth."""
     height, neck = p["height"], p["neck_radius"]
     edge = neck + p["collar"]
-    return [corner(neck, height - 0.020), corner(edge, height - 0.0185),
-            corner(edge, height - 0.012), corner(neck, height - 0.0105), corner(neck, height)]
+    return [
+        corner(neck, height - 0.020),
+        corner(edge, height - 0.0185),
+        corner(edge, height - 0.012),
+        corner(neck, height - 0.0105),
+        corner(neck, height),
+    ]
 
 
 def _cap(p: dict[str, float], path: FloatArray) -> Cover:

@@ -31,8 +31,14 @@ def build(params: Params, segments: int) -> Asset:
     lid = box(end - 2 * SEAM, height - p["recess"], height + 1.0)
     if params["style"] == "drink":
         bottom = region(
-            contour([corner(0, -0.01), corner(nodes[1].r - 0.0025, -0.01),
-                     corner(nodes[1].r - 0.0025, 0), Node(0, p["dome"], heading=180)])
+            contour(
+                [
+                    corner(0, -0.01),
+                    corner(nodes[1].r - 0.0025, -0.01),
+                    corner(nodes[1].r - 0.0025, 0),
+                    Node(0, p["dome"], heading=180),
+                ]
+            )
         )
     else:
         bottom = box(end - 2 * SEAM, -1.0, p["recess"])
@@ -45,10 +51,14 @@ def _drink(p: dict[str, float]) -> list[Node]:
     radius, height = p["radius"], 2 * p["radius"] * p["slenderness"]
     neck, ring = p["neck"] * radius, 0.76 * radius
     return [
-        corner(0, 0), corner(ring, 0), Node(radius, 0.30 * radius, heading=90),
+        corner(0, 0),
+        corner(ring, 0),
+        Node(radius, 0.30 * radius, heading=90),
         Node(radius, height - 0.48 * radius, heading=90),
-        Node(neck, height - 0.004, heading=90), corner(neck, height - 0.0032),
-        corner(neck + SEAM, height - 0.0028), corner(neck + SEAM, height),
+        Node(neck, height - 0.004, heading=90),
+        corner(neck, height - 0.0032),
+        corner(neck + SEAM, height - 0.0028),
+        corner(neck + SEAM, height),
     ]
 
 
@@ -58,9 +68,14 @@ def _food(p: dict[str, float]) -> list[Node]:
     middle = np.linspace(0.3, 0.7, 2 * count + 1) * height
     waves = [Node(radius - (k % 2) * p["bead_depth"], z, 90) for k, z in enumerate(middle)]
     return [
-        corner(0, 0), corner(edge, 0), corner(edge, 0.003), corner(radius, 0.0034),
+        corner(0, 0),
+        corner(edge, 0),
+        corner(edge, 0.003),
+        corner(radius, 0.0034),
         *(waves if count else []),
-        corner(radius, height - 0.0034), corner(edge, height - 0.003), corner(edge, height),
+        corner(radius, height - 0.0034),
+        corner(edge, height - 0.003),
+        corner(edge, height),
     ]
 
 

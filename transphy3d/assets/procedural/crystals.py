@@ -33,8 +33,13 @@ SECTIONS: dict[str, tuple[tuple[float, float], ...]] = {
     "wedge": ((-0.5, 0.0), (0.5, 0.0), (-0.5, 0.35)),
     "dove": ((-1.0, 0.0), (1.0, 0.0), (0.5, 0.5), (-0.5, 0.5)),
     "penta": ((-0.5, 0.0), (0.5, 0.0), (0.5, 0.414), (0.207, 0.707), (-0.5, 1.0)),
-    "hexagonal": tuple((float(np.sin(k * np.pi / 3 - np.pi / 6) / 1.0),
-                        float(0.866 - np.cos(k * np.pi / 3 - np.pi / 6))) for k in range(6)),
+    "hexagonal": tuple(
+        (
+            float(np.sin(k * np.pi / 3 - np.pi / 6) / 1.0),
+            float(0.866 - np.cos(k * np.pi / 3 - np.pi / 6)),
+        )
+        for k in range(6)
+    ),
 }
 
 PRISM: dict[str, Uniform | Choice] = {
@@ -62,9 +67,9 @@ def build_prism(params: Params, segments: int) -> Asset:
     centre = corners.mean(axis=0)
     inset = centre + (outline - centre) * (1 - by / np.linalg.norm(corners - centre, axis=1).min())
     layers = [(outline, length / 2 - by), (inset, length / 2)]
-    points = np.concatenate([
-        np.insert(layer, 1, sign * y, axis=1) for layer, y in layers for sign in (-1, 1)
-    ])
+    points = np.concatenate(
+        [np.insert(layer, 1, sign * y, axis=1) for layer, y in layers for sign in (-1, 1)]
+    )
     return _convex("prism", "prism", points[:, [0, 2, 1]] if params["standing"] else points)
 
 

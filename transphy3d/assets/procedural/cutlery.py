@@ -55,8 +55,16 @@ def _depth(x: FloatArray, p: Mapping[str, float], neck_at: float, head: float) -
     """Half thickness (R,): thin at the end, thickest at the neck, `head` metres beyond it."""
     end, neck = p["thickness"] / 2, p["neck_thickness"] / 2
     rest = p["length"] - neck_at
-    return curve(x, [(0, end), (0.3 * neck_at, end), (0.95 * neck_at, neck),
-                     (neck_at + 0.3 * rest, head / 2), (p["length"], head / 2)])
+    return curve(
+        x,
+        [
+            (0, end),
+            (0.3 * neck_at, end),
+            (0.95 * neck_at, neck),
+            (neck_at + 0.3 * rest, head / 2),
+            (p["length"], head / 2),
+        ],
+    )
 
 
 def _asset(name: str, mesh: Mesh, hulls: tuple[FloatArray, ...], wall: float) -> Asset:
@@ -102,9 +110,17 @@ def _spoon_blade(p: Mapping[str, float], count: int) -> Blade:
     width = (handle**4 + bowl**4) ** 0.25
     height = _depth(x, p, start, p["gauge"])
     brim = p["bowl_depth"] * p["bowl_width"] * p["bowl_length"] * length
-    z = curve(x, [(0, 0.1 * brim), (0.25 * length, 0.35 * p["arch"] * length),
-                  (0.62 * length, p["arch"] * length), (start, 0.5 * p["arch"] * length + brim / 2),
-                  (start + 0.35 * (length - start), brim), (length, brim)])
+    z = curve(
+        x,
+        [
+            (0, 0.1 * brim),
+            (0.25 * length, 0.35 * p["arch"] * length),
+            (0.62 * length, p["arch"] * length),
+            (start, 0.5 * p["arch"] * length + brim / 2),
+            (start + 0.35 * (length - start), brim),
+            (length, brim),
+        ],
+    )
     zero = np.zeros_like(x)
     edge = round_ends(x, length, (1e-6, p["gauge"])).clip(0.2)
     power = np.full_like(x, p["squareness"])
@@ -142,9 +158,19 @@ def _fork_line(x: FloatArray, p: Mapping[str, float]) -> FloatArray:
     length, cup, arch = p["length"], p["cup"] * p["length"], p["arch"] * p["length"]
     root, neck = _fork_places(p)
     tines = length - root
-    return curve(x, [(0, 0.0), (0.22 * length, 0.3 * arch), (neck - 0.1 * length, arch),
-                     (neck, 0.92 * arch), (root, 0.12 * cup), (root + 0.3 * tines, 0.0),
-                     (root + 0.65 * tines, 0.28 * cup), (length, cup)])
+    return curve(
+        x,
+        [
+            (0, 0.0),
+            (0.22 * length, 0.3 * arch),
+            (neck - 0.1 * length, arch),
+            (neck, 0.92 * arch),
+            (root, 0.12 * cup),
+            (root + 0.3 * tines, 0.0),
+            (root + 0.65 * tines, 0.28 * cup),
+            (length, cup),
+        ],
+    )
 
 
 def _fork_places(p: Mapping[str, float]) -> tuple[float, float]:
@@ -161,8 +187,15 @@ def _palm(p: Mapping[str, float], count: int) -> Blade:
     x = stations(end, (heel, 1e-4), count)
     head = p["head_width"] * p["length"] / 2
     handle = _outline(x, p, neck) * round_ends(x, p["length"], (heel, 1e-6))
-    rise = curve(x, [(neck - 0.1 * (root - neck), 0), (neck + 0.5 * (root - neck), 0.8),
-                     (neck + 0.8 * (root - neck), 1), (end, 1)])
+    rise = curve(
+        x,
+        [
+            (neck - 0.1 * (root - neck), 0),
+            (neck + 0.5 * (root - neck), 0.8),
+            (neck + 0.8 * (root - neck), 1),
+            (end, 1),
+        ],
+    )
     width = handle + (head - p["length"] * p["neck_width"] / 2) * rise
     zero = np.zeros_like(x)
     height = _depth(x, p, neck, p["gauge"])
@@ -228,12 +261,30 @@ def _knife_width(x: FloatArray, p: Mapping[str, float]) -> tuple[FloatArray, Flo
     length, start = p["length"], p["length"] * (1 - p["blade_length"])
     end, neck = p["handle_width"] * length / 2, p["neck_width"] * length / 2
     wide, tip = p["blade_width"] * length, p["tip_length"] * p["blade_width"] * length
-    back = curve(x, [(0, end), (0.25 * start, end), (0.9 * start, neck),
-                     (start, neck), (start + 0.3 * (length - start), neck), (length, neck)])
+    back = curve(
+        x,
+        [
+            (0, end),
+            (0.25 * start, end),
+            (0.9 * start, neck),
+            (start, neck),
+            (start + 0.3 * (length - start), neck),
+            (length, neck),
+        ],
+    )
     choil = start + 0.04 * length
-    edge = curve(x, [(0, -end), (0.25 * start, -end), (0.9 * start, -neck), (start, -neck),
-                     (choil, neck - wide), ((choil + length) / 2, neck - wide * (1 + p["belly"])),
-                     (length, neck - wide)])
+    edge = curve(
+        x,
+        [
+            (0, -end),
+            (0.25 * start, -end),
+            (0.9 * start, -neck),
+            (start, -neck),
+            (choil, neck - wide),
+            ((choil + length) / 2, neck - wide * (1 + p["belly"])),
+            (length, neck - wide),
+        ],
+    )
     into = np.sqrt(1 - np.clip((x - (length - tip)) / tip, 0, 1) ** 2)
     point = neck - wide * (1 - p["tip_drop"])
     return point + (edge - point) * into, point + (back - point) * into**0.5

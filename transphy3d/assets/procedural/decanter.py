@@ -40,7 +40,8 @@ def build_carafe(params: Params, segments: int) -> Asset:
     height, radius, neck = p["height"], p["radius"], p["neck"] * p["radius"]
     outer = contour(
         [
-            corner(0, 0), Node(0.68 * radius, 0, heading=0),
+            corner(0, 0),
+            Node(0.68 * radius, 0, heading=0),
             Node(radius, p["belly"] * height, heading=90),
             Node(neck, p["neck_height"] * height, heading=90),
             corner(min(p["mouth"] * neck, 0.9 * radius), height),
@@ -57,9 +58,13 @@ def build_decanter(params: Params, segments: int) -> Asset:
     p, shape = numbers(params), str(params["shape"])
     height, neck, start = p["height"], p["neck_radius"], (1 - p["neck_length"]) * p["height"]
     outer = contour(
-        [*_belly(p, shape, start), Node(neck, start + 0.15 * (height - start), heading=90),
-         Node(neck, height - 0.012, heading=90), corner(neck + LIP, height - 0.001),
-         corner(neck + LIP, height)]
+        [
+            *_belly(p, shape, start),
+            Node(neck, start + 0.15 * (height - start), heading=90),
+            Node(neck, height - 0.012, heading=90),
+            corner(neck + LIP, height - 0.001),
+            corner(neck + LIP, height),
+        ]
     )
     under = box(0.42 * p["radius"], -1.0, 0.002)
     path = vessel(outer, p["wall"], p["base"], foot=under, corner_radius=0.35 * p["radius"])
@@ -80,13 +85,21 @@ def _belly(p: dict[str, float], shape: str, start: float) -> list[Node]:
     radius = p["radius"]
     if shape == "ship":
         wide = 1.35 * radius
-        return [corner(0, 0), Node(0.92 * wide, 0, heading=0),
-                Node(wide, 0.14 * start, heading=95), Node(0.45 * radius, 0.72 * start)]
+        return [
+            corner(0, 0),
+            Node(0.92 * wide, 0, heading=0),
+            Node(wide, 0.14 * start, heading=95),
+            Node(0.45 * radius, 0.72 * start),
+        ]
     if shape == "globe":
         return [corner(0, 0), corner(0.55 * radius, 0), Node(radius, 0.45 * start, heading=90)]
-    return [corner(0, 0), Node(0.88 * radius, 0, heading=0),
-            Node(radius, 0.12 * radius, heading=90), Node(radius, 0.80 * start, heading=90),
-            Node(0.75 * radius, start - 0.02 * start, heading=165)]
+    return [
+        corner(0, 0),
+        Node(0.88 * radius, 0, heading=0),
+        Node(radius, 0.12 * radius, heading=90),
+        Node(radius, 0.80 * start, heading=90),
+        Node(0.75 * radius, start - 0.02 * start, heading=165),
+    ]
 
 
 def _stopper(p: dict[str, float], style: str, path: FloatArray) -> Cover:
@@ -98,10 +111,14 @@ def _stopper(p: dict[str, float], style: str, path: FloatArray) -> Cover:
     base = height + 0.004
     outer = contour(
         [
-            corner(0, height - 0.020), corner(0.88 * bore, height - 0.020), corner(bore, height),
-            corner(collar, height), corner(collar, height + 0.0022),
+            corner(0, height - 0.020),
+            corner(0.88 * bore, height - 0.020),
+            corner(bore, height),
+            corner(collar, height),
+            corner(collar, height + 0.0022),
             corner(min(0.6 * size, collar), base),
-            Node(size, base + 0.5 * tall, heading=90), Node(0, base + tall, heading=180),
+            Node(size, base + 0.5 * tall, heading=90),
+            Node(0, base + tall, heading=180),
         ]
     )
     return Cover("stopper", cap(outer, region(path), COVER_GAP, 0.0005), ("glass", "plastic"))

@@ -44,7 +44,9 @@ def build_bowl(params: Params, segments: int) -> Asset:
     height, foot = p["depth"] * radius + rise, p["foot"] * radius
     outer = contour(
         [
-            corner(0, 0), corner(foot, 0), corner(0.97 * foot, rise),
+            corner(0, 0),
+            corner(foot, 0),
+            corner(0.97 * foot, rise),
             Node(0.5 * (foot + p["fullness"] * radius) + 0.1 * radius, rise + 0.17 * height),
             Node((0.22 + p["fullness"]) * radius, 0.55 * height, heading=68),
             corner(radius, height),
@@ -62,7 +64,9 @@ def build_plate(params: Params, segments: int) -> Asset:
     well, height = p["well"] * radius, p["rise"] + rise
     outer = contour(
         [
-            corner(0, 0), corner(0.88 * well, 0), corner(0.90 * well, rise),
+            corner(0, 0),
+            corner(0.88 * well, 0),
+            corner(0.90 * well, rise),
             Node(well, rise + 0.12 * height, heading=30),
             Node(1.10 * well, rise + 0.55 * p["rise"], heading=35),
             corner(radius, height),
@@ -94,8 +98,9 @@ def _notch(angle: float, reach: float, top: float, width: float, segments: int) 
     """A rod across the rim whose lower half cuts a groove, rings (R, N, 3)."""
     spine = np.array([(0.35 * reach, top - 0.05 * width), (reach, top - 0.05 * width)])
     rings = tube(spine, width, width, max(12, segments // 2), power=2.0)
-    turn = np.array([[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0],
-                     [0, 0, 1]])
+    turn = np.array(
+        [[np.cos(angle), np.sin(angle), 0], [-np.sin(angle), np.cos(angle), 0], [0, 0, 1]]
+    )
     rotated: FloatArray = rings @ turn
     return rotated
 

@@ -14,6 +14,7 @@ from functools import cache
 
 import numpy as np
 
+from transphy3d.assets.contact import touching
 from transphy3d.assets.geometry import Asset
 from transphy3d.errors import AssetError
 from transphy3d.scenes.spec import Params
@@ -131,7 +132,7 @@ def build(name: str, params: Params, segments: int) -> Asset:
     if name not in known:
         raise AssetError(f"no procedural family is called {name!r}{_nearest(name, known)}")
     _check(known[name], params)
-    return known[name].build(params, segments)
+    return touching(known[name].build(params, segments))
 
 
 def _check(family: Family, params: Params) -> None:

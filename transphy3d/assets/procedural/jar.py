@@ -32,8 +32,11 @@ def build(params: Params, segments: int) -> Asset:
     shoulder = start - 1.5 * (radius - neck) - 0.004
     outer = contour(
         [
-            corner(0, 0), Node(radius - heel, 0, heading=0), Node(radius, heel, heading=90),
-            Node(radius, shoulder, heading=90), Node(neck, start, heading=90),
+            corner(0, 0),
+            Node(radius - heel, 0, heading=0),
+            Node(radius, heel, heading=90),
+            Node(radius, shoulder, heading=90),
+            Node(neck, start, heading=90),
             corner(neck, height),
         ]
     )

@@ -45,8 +45,11 @@ def build_beaker(params: Params, segments: int) -> Asset:
     height, heel, flare = 2 * radius * p["slenderness"], p["heel"] * radius, p["flare"] * radius
     outer = contour(
         [
-            corner(0, 0), Node(radius - heel, 0, heading=0), Node(radius, heel, heading=90),
-            Node(radius, height - 2 * flare, heading=90), Node(radius + flare, height, heading=20),
+            corner(0, 0),
+            Node(radius - heel, 0, heading=0),
+            Node(radius, heel, heading=90),
+            Node(radius, height - 2 * flare, heading=90),
+            Node(radius + flare, height, heading=20),
         ]
     )
     path = vessel(outer, wall, 1.2 * wall, corner_radius=max(heel - wall, 0.5 * wall))
@@ -64,10 +67,14 @@ def build_erlenmeyer(params: Params, segments: int) -> Asset:
     shoulder = (1 - p["neck_length"]) * height
     outer = contour(
         [
-            corner(0, 0), Node(radius - heel, 0, heading=0), Node(radius, heel, heading=105),
+            corner(0, 0),
+            Node(radius - heel, 0, heading=0),
+            Node(radius, heel, heading=105),
             Node(1.25 * neck, shoulder - 0.12 * height, heading=118),
-            Node(neck, shoulder, heading=90), Node(neck, height - 3 * bead, heading=90),
-            Node(neck + bead, height - bead, heading=90), corner(neck + 0.6 * bead, height),
+            Node(neck, shoulder, heading=90),
+            Node(neck, height - 3 * bead, heading=90),
+            Node(neck + bead, height - bead, heading=90),
+            corner(neck + 0.6 * bead, height),
         ]
     )
     path = vessel(outer, wall, 1.2 * wall, corner_radius=max(heel - wall, 0.5 * wall))
@@ -81,8 +88,10 @@ def build_test_tube(params: Params, segments: int) -> Asset:
     flare = p["flare"] * radius
     outer = contour(
         [
-            Node(0, 0, heading=0), Node(radius, radius, heading=90),
-            Node(radius, length - 1.5 * flare - wall, heading=90), corner(radius + flare, length),
+            Node(0, 0, heading=0),
+            Node(radius, radius, heading=90),
+            Node(radius, length - 1.5 * flare - wall, heading=90),
+            corner(radius + flare, length),
         ]
     )
     path = vessel(outer, wall, wall, corner_radius=0.5 * (radius - wall))

@@ -72,15 +72,15 @@ def _span(nodes: Sequence[Node], points: FloatArray, i: int) -> FloatArray:
     t = np.linspace(0, 1, CURVE_SAMPLES + 1)[1:, None]
     basis = 2 * t**3 - 3 * t**2 + 1, t**3 - 2 * t**2 + t, 3 * t**2 - 2 * t**3, t**3 - t**2
     curve: FloatArray = (
-        basis[0] * points[i] + basis[1] * pull * start
-        + basis[2] * points[i + 1] + basis[3] * pull * end
+        basis[0] * points[i]
+        + basis[1] * pull * start
+        + basis[2] * points[i + 1]
+        + basis[3] * pull * end
     )
     return curve
 
 
-def _direction(
-    nodes: Sequence[Node], points: FloatArray, i: int, chord: FloatArray
-) -> FloatArray:
+def _direction(nodes: Sequence[Node], points: FloatArray, i: int, chord: FloatArray) -> FloatArray:
     """Unit tangent at node i for a span with this chord."""
     heading = nodes[i].heading
     if heading is not None:
@@ -110,9 +110,7 @@ def box(r: float, low: float, high: float) -> CrossSection:
 
 def offset(section: CrossSection, distance: float) -> CrossSection:
     """Grow (or shrink, if negative) a section by a distance in metres, with round corners."""
-    return section.offset(
-        distance * MM_PER_METRE, JoinType.Round, circular_segments=ARC_SEGMENTS
-    )
+    return section.offset(distance * MM_PER_METRE, JoinType.Round, circular_segments=ARC_SEGMENTS)
 
 
 def rounded(section: CrossSection, radius: float) -> CrossSection:

@@ -92,9 +92,14 @@ def _ring_path(p: Mapping[str, float], slot: float) -> FloatArray:
 def _handle_path(p: Mapping[str, float], start: float) -> FloatArray:
     length, r = p["handle_length"] * p["diameter"], p["handle_radius"]
     thick = r * (1 + p["handle_swell"])
-    nodes = [corner(0, 0), corner(0.7 * r, 0), Node(0.75 * r, 0.15 * length),
-             Node(thick, 0.6 * length, heading=90), Node(r, 0.95 * length),
-             Node(0, length, heading=180)]
+    nodes = [
+        corner(0, 0),
+        corner(0.7 * r, 0),
+        Node(0.75 * r, 0.15 * length),
+        Node(thick, 0.6 * length, heading=90),
+        Node(r, 0.95 * length),
+        Node(0, length, heading=180),
+    ]
     return np.asarray(lathe.solid(lathe.contour(nodes), 5e-4) + np.array([0.0, start]))
 
 
@@ -137,8 +142,12 @@ def _magnifier_hulls(
     turned = [
         hull[:, [0, 2, 1]] * (1, -1, 1) for hull in filled_hulls(lathe.region(handle), 2e-4, 12)
     ]
-    return (*filled_hulls(lathe.region(lens), 1e-4), *wall_hulls(bar, high - low), *turned,
-            hull_points(rod.vertices))
+    return (
+        *filled_hulls(lathe.region(lens), 1e-4),
+        *wall_hulls(bar, high - low),
+        *turned,
+        hull_points(rod.vertices),
+    )
 
 
 FAMILIES = (

@@ -63,32 +63,46 @@ def _base(radius: float, pitch: float, length: float, neck: float, segments: int
     angle = 2 * np.pi * np.arange(segments) / segments
     wave = np.cos(2 * np.pi * rows[:, None] / pitch - angle) - 1
     r = radius + depth * ends[:, None] * wave
-    threads = np.stack([r * np.cos(angle), r * np.sin(angle),
-                        np.broadcast_to(rows[:, None], r.shape)], axis=-1)
+    threads = np.stack(
+        [r * np.cos(angle), r * np.sin(angle), np.broadcast_to(rows[:, None], r.shape)], axis=-1
+    )
     tip = 0.32 * radius
     contact = [(tip * 0.7, -0.36 * radius), (tip, -0.3 * radius), (tip, -0.25 * radius)]
     insulator = [(0.55 * radius, -0.2 * radius), (0.88 * radius, 0.0)]
     below = [*contact, *insulator, (radius, 0.06 * length)]
     hole = neck + GAP
-    above = [(radius, 0.94 * length), (hole + SHELL, length + 0.1 * radius),
-             (hole, length + 0.1 * radius), (hole, 0.62 * length), (0.6 * hole, 0.6 * length)]
+    above = [
+        (radius, 0.94 * length),
+        (hole + SHELL, length + 0.1 * radius),
+        (hole, length + 0.1 * radius),
+        (hole, 0.62 * length),
+        (0.6 * hole, 0.6 * length),
+    ]
     return stack(np.concatenate([_circles(below, angle), threads, _circles(above, angle)]))
 
 
 def _circles(profile: list[tuple[float, float]], angle: FloatArray) -> FloatArray:
-    return np.array([
-        np.stack([r * np.cos(angle), r * np.sin(angle), np.full_like(angle, z)], axis=1)
-        for r, z in profile
-    ])
+    return np.array(
+        [
+            np.stack([r * np.cos(angle), r * np.sin(angle), np.full_like(angle, z)], axis=1)
+            for r, z in profile
+        ]
+    )
 
 
 def _stem_path(low: float, neck: float, top: float) -> FloatArray:
     """The glass mount: a wide foot, a slim rod and a small knob on top."""
     foot, rod = 0.62 * neck, 0.0021
     height = top - low
-    nodes = [corner(0, 0), corner(foot, 0), Node(0.9 * foot, 0.08 * height),
-             Node(rod, 0.45 * height, heading=90), Node(rod, 0.88 * height, heading=90),
-             Node(1.5 * rod, 0.94 * height, heading=90), Node(0, height, heading=180)]
+    nodes = [
+        corner(0, 0),
+        corner(foot, 0),
+        Node(0.9 * foot, 0.08 * height),
+        Node(rod, 0.45 * height, heading=90),
+        Node(rod, 0.88 * height, heading=90),
+        Node(1.5 * rod, 0.94 * height, heading=90),
+        Node(0, height, heading=180),
+    ]
     return np.asarray(lathe.solid(lathe.contour(nodes)) + np.array([0.0, low]))
 
 
@@ -96,9 +110,7 @@ def _wire(points: FloatArray, radius: float, count: int = 10) -> Mesh:
     return stack(carry(points, superellipse(count, radius, radius, 2.0)))
 
 
-def _filament(
-    style: str, teeth: int, stem: FloatArray, reach: float, height: float
-) -> Mesh:
+def _filament(style: str, teeth: int, stem: FloatArray, reach: float, height: float) -> Mesh:
     """Two leads beside the stem and the filament between them, as one piece of wire."""
     top = float(stem[:, 1].max())
     start = float(stem[:, 1].min()) + 0.55 * (top - float(stem[:, 1].min()))
@@ -131,8 +143,9 @@ def build_light_bulb(params: Params, segments: int) -> Asset:
     outside = _envelope(str(params["shape"]), neck, width, bottom, lip, stretch)
     low, height = float(outside[0, 1]), float(np.ptp(outside[:, 1]))
     stem = _stem_path(low, neck, low + float(params["stem"]) * height)
-    filament = _filament(str(params["filament"]), int(params["teeth"]), stem,
-                         0.42 * width, 0.07 * height)
+    filament = _filament(
+        str(params["filament"]), int(params["teeth"]), stem, 0.42 * width, 0.07 * height
+    )
     base = _base(radius, pitch, length, neck, max(48, segments))
     parts = [
         Part("envelope", lathe.revolve(_blown(outside, wall), segments), ("glass", "plastic")),
@@ -140,8 +153,13 @@ def build_light_bulb(params: Params, segments: int) -> Asset:
         Part("stem", lathe.revolve(stem, max(24, segments // 2)), ("glass",)),
         Part("filament", filament, ("metal",)),
     ]
-    tip = [(0, -0.36 * radius), (0.3 * radius, -0.36 * radius), (0.88 * radius, 0.0),
-           (0.97 * radius, 0.06 * length), (0.97 * radius, 0.95 * length)]
+    tip = [
+        (0, -0.36 * radius),
+        (0.3 * radius, -0.36 * radius),
+        (0.88 * radius, 0.0),
+        (0.97 * radius, 0.06 * length),
+        (0.97 * radius, 0.95 * length),
+    ]
     outline = np.concatenate([tip, outside[outside[:, 1] > length]])
     hulls = filled_hulls(lathe.region(outline), 3e-4)
     placed, placed_hulls = stand(parts, hulls, centre=False)

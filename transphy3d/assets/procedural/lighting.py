@@ -61,12 +61,19 @@ def build_candlestick(params: Params, segments: int) -> Asset:
     size = 0.6 * p["knop_radius"]
     outer = contour(
         [
-            corner(0, 0), corner(p["foot_radius"], 0), corner(p["foot_radius"], 0.004),
-            Node(0.45 * p["foot_radius"], 0.010), Node(stem, low, heading=90),
-            corner(stem, middle - size), Node(p["knop_radius"], middle, heading=90),
-            corner(stem, middle + size), Node(stem, high, heading=90),
-            Node(SOCKET + 0.003, high + 0.008, heading=80), corner(SOCKET + 0.003, height - 0.004),
-            corner(cup, height - 0.0025), corner(cup, height),
+            corner(0, 0),
+            corner(p["foot_radius"], 0),
+            corner(p["foot_radius"], 0.004),
+            Node(0.45 * p["foot_radius"], 0.010),
+            Node(stem, low, heading=90),
+            corner(stem, middle - size),
+            Node(p["knop_radius"], middle, heading=90),
+            corner(stem, middle + size),
+            Node(stem, high, heading=90),
+            Node(SOCKET + 0.003, high + 0.008, heading=80),
+            corner(SOCKET + 0.003, height - 0.004),
+            corner(cup, height - 0.0025),
+            corner(cup, height),
         ]
     )
     socket = box(SOCKET, height - p["socket_depth"], height + 1.0)
@@ -85,8 +92,13 @@ def build_tealight(params: Params, segments: int) -> Asset:
     radial = patterns.facets(count, (0.80 * height, 0.97 * height)) if count else None
     around = patterns.meshed(segments, count, "faceted") if count else segments
     return vessel_asset(
-        "tealight_holder", "candle holder", Turned(path, p["wall"], radial), around,
-        ("glass", "ceramic"), sharp_angle=20.0, holds=False,
+        "tealight_holder",
+        "candle holder",
+        Turned(path, p["wall"], radial),
+        around,
+        ("glass", "ceramic"),
+        sharp_angle=20.0,
+        holds=False,
     )
 
 

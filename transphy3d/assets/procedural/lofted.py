@@ -25,13 +25,11 @@ def _plan(half: tuple[float, float], radius: float, inset: float, count: int) ->
     return rounded_rectangle(count, half[0] - inset, half[1] - inset, corner_radius)
 
 
-def _loft(
-    profile: FloatArray, half: tuple[float, float], radius: float, count: int
-) -> FloatArray:
+def _loft(profile: FloatArray, half: tuple[float, float], radius: float, count: int) -> FloatArray:
     """Rings (R, N, 3): a profile of (inset, z) points carried round the outline."""
-    return np.array([
-        np.insert(_plan(half, radius, float(inset), count), 2, z, axis=1) for inset, z in profile
-    ])
+    return np.array(
+        [np.insert(_plan(half, radius, float(inset), count), 2, z, axis=1) for inset, z in profile]
+    )
 
 
 def _profile(section: FloatArray, reach: float) -> FloatArray:
@@ -53,9 +51,14 @@ TRAY: dict[str, Uniform | Choice] = {
 def _tray_section(p: dict[str, float], reach: float) -> FloatArray:
     """The tray's section as a path: floor, leaning rim with a rounded lip."""
     out = reach - p["flare"] * p["rim_height"]
-    outer = lathe.contour([corner(0, 0), Node(out - 0.004, 0, heading=0),
-                           Node(out + 0.3 * (reach - out), 0.3 * p["rim_height"]),
-                           corner(reach, p["rim_height"])])
+    outer = lathe.contour(
+        [
+            corner(0, 0),
+            Node(out - 0.004, 0, heading=0),
+            Node(out + 0.3 * (reach - out), 0.3 * p["rim_height"]),
+            corner(reach, p["rim_height"]),
+        ]
+    )
     return lathe.vessel(outer, p["wall"], p["wall"])
 
 
@@ -144,14 +147,23 @@ def build_mirror(params: Params, segments: int) -> Asset:
     slot = floor + p["plate"] + 2 * GAP
     rings = _loft(_frame_profile(p, floor, slot), half, radius, count)
     plate = _plate(p, floor + GAP, half, radius, count)
-    border = [(p["frame"], 0.0), (0, 0.0), (0.0, p["height"] * 0.85),
-              (p["frame"] / 2, p["height"]), (p["frame"], p["height"] * 0.85)]
+    border = [
+        (p["frame"], 0.0),
+        (0, 0.0),
+        (0.0, p["height"] * 0.85),
+        (p["frame"] / 2, p["height"]),
+        (p["frame"], p["height"] * 0.85),
+    ]
     bars = _loft(np.array(border), half, radius, 4 * (CORNER_CHORDS + 2)).transpose(1, 0, 2)
     middle = np.concatenate([rings[0], rings[-1] * (1, 1, 0) + (0, 0, slot)])
     hulls = (hull_points(middle), *cell_hulls(bars, [np.arange(5)], closed=True))
     parts, placed = stand(
-        [Part("plate", plate, ("metal",)),
-         Part("frame", stack(rings), ("metal", "plastic", "ceramic"))], hulls)
+        [
+            Part("plate", plate, ("metal",)),
+            Part("frame", stack(rings), ("metal", "plastic", "ceramic")),
+        ],
+        hulls,
+    )
     return Asset("mirror", "mirror", parts, placed)
 
 

@@ -32,8 +32,11 @@ def build(params: Params, segments: int) -> Asset:
     curve = p["foot_rounding"] * foot
     outer = contour(
         [
-            corner(0, 0), Node(foot - curve, 0, heading=0), Node(foot, curve, heading=85),
-            Node(middle, 0.5 * height), corner(radius, height),
+            corner(0, 0),
+            Node(foot - curve, 0, heading=0),
+            Node(foot, curve, heading=85),
+            Node(middle, 0.5 * height),
+            corner(radius, height),
         ]
     )
     under = box(0.8 * (foot - curve), -1.0, 0.0015)
@@ -55,7 +58,8 @@ def ear(outer: FloatArray, low: float, high: float, reach: float, droop: float) 
     middle = (low + high) / 2 - droop * (high - low)
     return contour(
         [
-            Node(upper - 0.002, high, heading=10), Node(out, middle, heading=270),
+            Node(upper - 0.002, high, heading=10),
+            Node(out, middle, heading=270),
             Node(lower - 0.002, low, heading=190),
         ]
     )

@@ -35,7 +35,8 @@ def build(params: Params, segments: int) -> Asset:
     heel = 0.12 * radius if deep else 0.30 * height
     outer = contour(
         [
-            corner(0, 0), Node(foot - heel, 0, heading=0),
+            corner(0, 0),
+            Node(foot - heel, 0, heading=0),
             Node(foot + 0.15 * (radius - foot), heel, heading=85 if deep else 60),
             corner(radius, height),
         ]
@@ -60,8 +61,11 @@ def _handle(p: dict[str, float], start: float, height: float, segments: int) -> 
     grip = 0.72 + 0.28 * np.sin(np.pi * np.clip(share, 0, 0.9)) ** 2
     tip = np.sqrt(np.clip(1 - np.clip((share - 0.93) / 0.075, 0, 1) ** 2, 0, 1))
     return tube(
-        resampled(spine, count), p["handle_width"] * grip * tip, p["handle_depth"] * tip,
-        max(12, segments // 4), power=3.0,
+        resampled(spine, count),
+        p["handle_width"] * grip * tip,
+        p["handle_depth"] * tip,
+        max(12, segments // 4),
+        power=3.0,
     )
 
 

@@ -43,7 +43,7 @@ def _ice(directions: FloatArray, p: dict[str, float]) -> FloatArray:
     fine = np.sin(5.3 * directions[:, [2, 0, 1]] - phases).sum(axis=1)
     points = directions * (radius * (1 + p["melt"] * (coarse + 0.4 * fine) / 1.5))[:, None]
     height = points[:, 2] / half[2]
-    points[:, :2] *= (1 - p["taper"] * (height[:, None] + 1) / 2)
+    points[:, :2] *= 1 - p["taper"] * (height[:, None] + 1) / 2
     near = np.exp(-((points[:, :2] / (0.6 * half[:2])) ** 2).sum(axis=1))
     points[:, 2] -= max(p["dimple"], 0.0) * p["size"] * near * np.clip(height, 0, None) ** 2
     return np.asarray(points)

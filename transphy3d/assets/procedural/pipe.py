@@ -63,15 +63,25 @@ def _tube_rings(path: FloatArray, radius: float, wall: float, count: int) -> Flo
 
 
 def _rim(
-    centre: FloatArray, ahead: FloatArray, up: FloatArray, side: FloatArray,
-    radius: float, wall: float, count: int,
+    centre: FloatArray,
+    ahead: FloatArray,
+    up: FloatArray,
+    side: FloatArray,
+    radius: float,
+    wall: float,
+    count: int,
 ) -> list[FloatArray]:
     """Rings that lead from the outside to the inside over a half round end."""
     unit = ahead / np.linalg.norm(ahead)
     angles = np.linspace(0, np.pi, RIM_STEPS + 2)[1:-1]
     return [
-        _ring(centre + unit * wall / 2 * np.sin(a), up, side,
-              radius - wall / 2 * (1 - np.cos(a)), count)
+        _ring(
+            centre + unit * wall / 2 * np.sin(a),
+            up,
+            side,
+            radius - wall / 2 * (1 - np.cos(a)),
+            count,
+        )
         for a in angles
     ]
 
@@ -82,8 +92,10 @@ def build_pipe(params: Params, segments: int) -> Asset:
     wall, bend = float(params["wall"]) * radius, float(params["bend_radius"]) * radius
     bends = BENDS.get(shape, (float(params["angle"]),))
     ends = float(params["first"]), float(params["last"])
-    mesh = stack(_tube_rings(bent_line(*ends, bends, bend, segments), radius, wall,
-                             max(16, segments // 2)), closed=True)
+    mesh = stack(
+        _tube_rings(bent_line(*ends, bends, bend, segments), radius, wall, max(16, segments // 2)),
+        closed=True,
+    )
     coarse = bent_line(*ends, bends, bend, 24)
     up, side = frames(coarse)
     stations = [

@@ -35,7 +35,9 @@ def build(params: Params, segments: int) -> Asset:
     height, radius, wall = p["height"], p["radius"], p["wall"]
     outer = contour(
         [
-            corner(0, 0), corner(p["foot"] * radius, 0), Node(radius, 0.34 * height, heading=90),
+            corner(0, 0),
+            corner(p["foot"] * radius, 0),
+            Node(radius, 0.34 * height, heading=90),
             Node(p["waist"] * radius, 0.78 * height, heading=90),
             corner(p["mouth"] * radius, height),
         ]
@@ -46,7 +48,9 @@ def build(params: Params, segments: int) -> Asset:
     spine = ear(outer, 0.30 * height, 0.86 * height, p["handle_reach"], p["handle_droop"])
     count = max(14, segments // 2)
     rings = tube(
-        resampled(spine * (-1, 1), count), p["handle_width"], p["handle_depth"],
+        resampled(spine * (-1, 1), count),
+        p["handle_width"],
+        p["handle_depth"],
         max(12, segments // 4),
     )
     kinds: Kinds = ("glass", "ceramic", "metal", "plastic")

@@ -49,9 +49,14 @@ def _body(p: dict[str, float]) -> tuple[FloatArray, float, float]:
     foot = p["foot"] * p["height"]
     shoulder, level = p["shoulder"] * foot, 0.84 * p["height"]
     neck = p["neck"] * shoulder
-    nodes = [corner(0, 0), corner(foot, 0), Node(foot, 0.1 * p["height"], heading=90),
-             Node(shoulder, level - 0.06 * p["height"], heading=90),
-             corner(neck, level), corner(neck, p["height"])]
+    nodes = [
+        corner(0, 0),
+        corner(foot, 0),
+        Node(foot, 0.1 * p["height"], heading=90),
+        Node(shoulder, level - 0.06 * p["height"], heading=90),
+        corner(neck, level),
+        corner(neck, p["height"]),
+    ]
     path = lathe.vessel(lathe.contour(nodes), p["wall"], p["base"], corner_radius=0.002)
     return path, level, neck
 
@@ -88,11 +93,15 @@ def build_salt_shaker(params: Params, segments: int) -> Asset:
     radial = _polygon(int(p["sides"]), level)
     outer, inner = _cap_sections(p, level, neck)
     cap_path = lathe.tidy(lathe.path_of(outer - inner))
-    cap = cut(lathe.revolve(cap_path, segments),
-              _holes(int(p["holes"]), 0.5 * neck, float(cap_path[:, 1].max()) - 0.004))
+    cap = cut(
+        lathe.revolve(cap_path, segments),
+        _holes(int(p["holes"]), 0.5 * neck, float(cap_path[:, 1].max()) - 0.004),
+    )
     body: Mesh = lathe.revolve(path, segments, radial)
-    parts = (Part("body", body, ("glass", "plastic", "ceramic")),
-             Part("cap", cap, ("metal", "plastic")))
+    parts = (
+        Part("body", body, ("glass", "plastic", "ceramic")),
+        Part("cap", cap, ("metal", "plastic")),
+    )
     whole = lathe.filleted(lathe.filled(path) + outer, GAP)
     hulls = filled_hulls(whole, 3e-4, radial=radial)
     return Asset("salt_shaker", "shaker", parts, hulls, wall=p["wall"])

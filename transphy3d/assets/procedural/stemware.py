@@ -51,8 +51,16 @@ def stemware(name: str, bowl: list[Node], p: dict[str, float], segments: int) ->
     raised = [Node(n.r, n.z + stem_top, n.heading, n.corner) for n in bowl]
     outer: FloatArray = contour([*_foot_and_stem(p, stem_top), *raised])
     depth = 0.55 * min(p["bowl_radius"], p["bowl_height"])
-    hollow = region(contour([corner(0, -0.01), corner(0.88 * p["foot_radius"], -0.01),
-                             corner(0.88 * p["foot_radius"], 0), corner(0, UNDERSIDE)]))
+    hollow = region(
+        contour(
+            [
+                corner(0, -0.01),
+                corner(0.88 * p["foot_radius"], -0.01),
+                corner(0.88 * p["foot_radius"], 0),
+                corner(0, UNDERSIDE),
+            ]
+        )
+    )
     path = vessel(
         outer, p["wall"], stem_top + p["floor"] - UNDERSIDE, foot=hollow, corner_radius=depth
     )
@@ -63,7 +71,9 @@ def stemware(name: str, bowl: list[Node], p: dict[str, float], segments: int) ->
 def _foot_and_stem(p: dict[str, float], stem_top: float) -> list[Node]:
     stem, rise, foot = p["stem_radius"], p["foot_rise"], p["foot_radius"]
     return [
-        corner(0, 0), corner(foot, 0), corner(foot, FOOT_EDGE),
+        corner(0, 0),
+        corner(foot, 0),
+        corner(foot, FOOT_EDGE),
         Node(0.35 * foot + 0.65 * stem, FOOT_EDGE + 0.55 * rise),
         Node(stem, FOOT_EDGE + rise + 3 * stem, heading=90),
         Node(stem, stem_top - 3 * stem, heading=90),

@@ -60,9 +60,7 @@ def _quads(
     return index.reshape(-1, 3), uv.reshape(-1, 3, 2)
 
 
-def _fans(
-    rows: int, count: int, grid_uv: FloatArray
-) -> tuple[NDArray[np.int64], FloatArray]:
+def _fans(rows: int, count: int, grid_uv: FloatArray) -> tuple[NDArray[np.int64], FloatArray]:
     """Triangles from the two pole vertices, which follow the grid, to the outermost rings."""
     j = np.arange(count)
     nxt, pole = (j + 1) % count, np.full(count, rows * count)

@@ -53,8 +53,11 @@ def build(params: Params, segments: int) -> Asset:
     height, mouth, foot = p["squatness"] * radius, p["mouth"] * radius, p["foot"] * radius
     outer = contour(
         [
-            corner(0, 0), corner(foot, 0), corner(0.97 * foot, 0.004),
-            Node(radius, 0.46 * height, heading=90), corner(mouth, height - 0.0025),
+            corner(0, 0),
+            corner(foot, 0),
+            corner(0.97 * foot, 0.004),
+            Node(radius, 0.46 * height, heading=90),
+            corner(mouth, height - 0.0025),
             corner(mouth, height),
         ]
     )
@@ -75,17 +78,17 @@ def build(params: Params, segments: int) -> Asset:
     )
 
 
-def _spout(
-    p: dict[str, float], height: float, count: int
-) -> tuple[FloatArray, FloatArray]:
+def _spout(p: dict[str, float], height: float, count: int) -> tuple[FloatArray, FloatArray]:
     """Rings of the spout and of its bore, which starts inside and ends beyond the tip."""
     tip = (p["radius"] + p["spout_length"], 1.02 * height)
     spine = resampled(
-        contour([
-            Node(0.45 * p["radius"], 0.30 * height, heading=5),
-            Node(p["radius"] + 0.45 * p["spout_length"], 0.58 * height, heading=62),
-            Node(*tip, heading=48),
-        ]),
+        contour(
+            [
+                Node(0.45 * p["radius"], 0.30 * height, heading=5),
+                Node(p["radius"] + 0.45 * p["spout_length"], 0.58 * height, heading=62),
+                Node(*tip, heading=48),
+            ]
+        ),
         count,
     )
     share = np.linspace(0, 1, count)
@@ -107,10 +110,15 @@ def _lid(p: dict[str, float], path: FloatArray, mouth: float, height: float) -> 
     top, knob, neck = height + p["lid_rise"], p["knob"], 0.5 * p["knob"]
     outer = contour(
         [
-            corner(0, height - 0.007), corner(skirt - 0.001, height - 0.007),
-            corner(skirt, height), corner(edge, height), corner(edge, height + 0.0022),
-            Node(0.55 * edge, height + 0.75 * p["lid_rise"]), Node(neck, top, heading=110),
-            Node(knob, top + 0.9 * knob, heading=90), Node(0, top + 1.8 * knob, heading=180),
+            corner(0, height - 0.007),
+            corner(skirt - 0.001, height - 0.007),
+            corner(skirt, height),
+            corner(edge, height),
+            corner(edge, height + 0.0022),
+            Node(0.55 * edge, height + 0.75 * p["lid_rise"]),
+            Node(neck, top, heading=110),
+            Node(knob, top + 0.9 * knob, heading=90),
+            Node(0, top + 1.8 * knob, heading=180),
         ]
     )
     return cap(outer, region(path), COVER_GAP, 0.0006)

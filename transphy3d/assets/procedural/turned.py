@@ -87,13 +87,22 @@ def build_pawn(params: Params, segments: int) -> Asset:
     collar, neck = p["collar"] * waist, 1 - 2 * head + 0.02
     foot = [corner(base, 0), Node(base, 0.05, heading=90), Node(0.92 * base, 0.1, heading=180)]
     if int(p["steps"]) == 2:
-        foot += [corner(0.84 * base, 0.1), Node(0.84 * base, 0.13, heading=90),
-                 Node(0.76 * base, 0.165, heading=180)]
+        foot += [
+            corner(0.84 * base, 0.1),
+            Node(0.84 * base, 0.13, heading=90),
+            Node(0.76 * base, 0.165, heading=180),
+        ]
     low = foot[-1]
-    stem = [corner(low.r * 0.93, low.z), Node(1.1 * waist, 0.5 * (low.z + neck)),
-            corner(waist, neck - 0.045)]
-    ring = [corner(0.95 * collar, neck - 0.045), Node(collar, neck - 0.02, heading=90),
-            corner(0.95 * collar, neck + 0.005)]
+    stem = [
+        corner(low.r * 0.93, low.z),
+        Node(1.1 * waist, 0.5 * (low.z + neck)),
+        corner(waist, neck - 0.045),
+    ]
+    ring = [
+        corner(0.95 * collar, neck - 0.045),
+        Node(collar, neck - 0.02, heading=90),
+        corner(0.95 * collar, neck + 0.005),
+    ]
     angle = np.linspace(-np.arccos(min(0.98 * waist / head, 0.99)), np.pi / 2, 60)
     ball = np.stack([head * np.cos(angle), 1 - head + head * np.sin(angle)], axis=1)
     lower = lathe.contour([corner(0, 0), *foot, *stem, *ring])
