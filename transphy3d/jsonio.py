@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar, dataclass_transform
@@ -20,9 +19,11 @@ def record(cls: type[T]) -> type[T]:
     return dataclass(frozen=True, kw_only=True)(cls)
 
 
-@cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+_cached_adapter = cache(TypeAdapter)
+
+
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return _cached_adapter(kind)
 
 
 def to_data(value: Any) -> Any:

@@ -132,8 +132,9 @@ def save(found: list[dict[str, Any]], out: Path) -> None:
     """Write the meshes as the module's docstring says."""
     arrays = {"names": np.array([mesh["name"] for mesh in found], dtype=np.str_)}
     for k, mesh in enumerate(found):
-        arrays |= {f"{key}{k}": mesh[key] for key in ("vertices", "faces", "uv")
-                   if mesh[key] is not None}
+        arrays |= {
+            f"{key}{k}": mesh[key] for key in ("vertices", "faces", "uv") if mesh[key] is not None
+        }
     with out.open("wb") as stream:
         np.savez(stream, **arrays)
 
