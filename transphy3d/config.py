@@ -81,9 +81,11 @@ class ObjectsConfig(Section):
         description="weight of each optical class",
     )
     scale: Range = Field((0.85, 1.15), description="factor on an asset's real size")
-    upright: Fraction = Field(0.4, description="share of objects that start standing")
+    upright: Fraction = Field(
+        0.5, description="share of objects that start standing, of those that can stand"
+    )
     filled: Fraction = Field(
-        0.4, description="share of standing transparent vessels that hold a liquid"
+        0.6, description="share of standing transparent vessels that hold a liquid"
     )
     segments: Annotated[int, Field(ge=24, le=512)] = Field(
         96, description="divisions of a full turn; more is rounder, slower and larger"

@@ -9,7 +9,7 @@ from transphy3d.assets.liquid import fill
 from transphy3d.assets.load import load_mesh
 from transphy3d.assets.procedural.family import build
 from transphy3d.config import MeshSource
-from transphy3d.errors import AssetError
+from transphy3d.errors import AssetError, SceneRejected
 from transphy3d.files import sha256_file
 from transphy3d.scenes.spec import AssetRef, ObjectSpec
 
@@ -38,14 +38,22 @@ def build_asset(ref: AssetRef, segments: int, cache: Path) -> Asset:
 
     segments : divisions of a full turn of procedural assets
     cache : folder for what is derived from mesh files
-    Raises AssetError for an unknown family, or a file that is gone or has changed.
+    Raises SceneRejected "shape" for parameters that a family cannot be built with, AssetError
+    for a file that is gone or has changed.
     """
     if ref.source == "procedural":
-        return build(ref.name, ref.params, segments)
+        return _build_family(ref, segments)
     source = _mesh_source(ref)
     if ref.sha256 != sha256_file(Path(source.path)):
         raise AssetError(f"mesh {ref.path}: changed since the scene was sampled (SHA-256)")
     return load_mesh(source, cache)
+
+
+def _build_family(ref: AssetRef, segments: int) -> Asset:
+    try:
+        return build(ref.name, ref.params, segments)
+    except AssetError as error:
+        raise SceneRejected("shape", f"{ref.name} with {ref.params}: {error}") from error
 
 
 def _mesh_source(ref: AssetRef) -> MeshSource:

@@ -23,6 +23,7 @@ ARC_SEGMENTS = 64  # of a full circle, where an offset rounds a corner
 CURVE_SAMPLES = 24  # per span of a contour, before simplification
 CHORD_ERROR = 8e-6  # metres; 0.1 pixel of a 50 mm object seen 600 pixels wide
 GROWTH = 3.0  # greatest ratio of neighbouring edges, else smooth shading bends flat walls
+CRUMB = 1e-8  # m2: outlines in smaller boxes are no part of any profile
 ON_AXIS = 1e-7  # metres
 
 Radial = Callable[[FloatArray, FloatArray], FloatArray]
@@ -127,9 +128,10 @@ def path_of(section: CrossSection) -> FloatArray:
     """The path around the half r >= 0 of a section, from the axis back to it.
 
     A section that does not meet the axis gives a closed path: its last point is its first.
-    Raises AssetError if the half is empty or in pieces.
+    Rounding leaves crumbs of some micrometres, which are dropped. Raises AssetError if the half
+    is empty or in pieces.
     """
-    loops = right_half(section)
+    loops = [loop for loop in right_half(section) if np.prod(np.ptp(loop, axis=0)) > CRUMB]
     if len(loops) != 1:
         raise AssetError(
             f"a lathe profile has {len(loops)} outlines instead of one; "

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from manifold3d import CrossSection
 
-from transphy3d.assets.geometry import Asset
+from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import Kinds, Turned, ring_asset, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
@@ -13,6 +14,7 @@ from transphy3d.assets.procedural.lathe import (
     box,
     contour,
     corner,
+    offset,
     path_of,
     region,
     rounded,
@@ -108,12 +110,21 @@ def build_lampshade(params: Params, segments: int) -> Asset:
     height, radius, top, wall = p["height"], p["radius"], p["top"] * p["radius"], p["wall"]
     middle = (radius + top) / 2 + p["belly"] * radius
     side = contour([corner(radius, 0), Node(middle, 0.5 * height), corner(top, height)])
-    loop = np.concatenate([side, side[::-1] - (wall, 0), side[:1]])
-    path = standing(tidy(path_of(rounded(region(loop), 0.4 * wall))))
+    path = standing(tidy(path_of(rounded(_open_wall(side, wall), 0.4 * wall))))
     radial = patterns.flutes(pleats, p["pleat_depth"], (2 * height, 3 * height)) if pleats else None
     around = patterns.meshed(segments, pleats, "fluted") if pleats else segments
     kinds: Kinds = ("glass", "plastic", "metal", "ceramic")
     return ring_asset("lampshade", "lampshade", Turned(path, wall, radial), around, kinds)
+
+
+def _open_wall(side: FloatArray, wall: float) -> CrossSection:
+    """The section of a wall, evenly thick inside of `side`, open below and above."""
+    (low, foot), (high, top) = side[0, ::-1], side[-1, ::-1]
+    ends = np.array([(0.0, low), (0.0, high)])
+    beyond = 2 * wall  # the inside is longer than the outside, so that it cuts both ends open
+    longer = [(0.0, low - beyond), (foot, low - beyond), *side, (top, high + beyond)]
+    inside = offset(region(np.array([*longer, (0.0, high + beyond)])), -wall)
+    return region(np.concatenate([ends[:1], side, ends[1:]])) - inside
 
 
 FAMILIES = (
