@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import tiny_stage as tiny
 
-from transphy3d.groundtruth.passes import FrameTruth, ground_truth, pixel_rays
+from transphy3d.groundtruth.camera import pixel_rays
+from transphy3d.groundtruth.passes import FrameTruth, ground_truth
 from transphy3d.groundtruth.raycast import Body, Hits, cast
 from transphy3d.scenes.stage import Stage
 

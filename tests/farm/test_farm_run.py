@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import run_cli
+from command_line import run_cli
 
 from transphy3d import open_dataset
 

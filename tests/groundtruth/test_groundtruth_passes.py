@@ -9,7 +9,8 @@ import OpenEXR
 import pytest
 
 from transphy3d.errors import RenderError
-from transphy3d.groundtruth.passes import facing, ground_truth, pixel_rays, read_truth
+from transphy3d.groundtruth.camera import pixel_rays
+from transphy3d.groundtruth.passes import facing, ground_truth, read_truth
 
 INTRINSICS = np.array([(4.0, 0, 2), (0, 4, 1), (0, 0, 1)])
 

@@ -6,7 +6,7 @@ import numpy as np
 import trimesh
 
 from transphy3d.assets.geometry import Mesh
-from transphy3d.groundtruth.passes import pixel_rays
+from transphy3d.groundtruth.camera import pixel_rays
 from transphy3d.groundtruth.raycast import Body, cast, corner_normals
 
 INTRINSICS = np.array([(20.0, 0, 8), (0, 20, 6), (0, 0, 1)])

@@ -1,18 +1,13 @@
-"""A small data set for all tests of this folder, and the path to the modules that make it."""
+"""A small data set for all tests of this folder."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
+import preview_data
 import pytest
 
-HERE = Path(__file__).parent
-sys.path[:0] = [str(HERE.parent), str(HERE)]
-
-import preview_data  # noqa: E402
-
-from transphy3d.shards.reader import Dataset, open_dataset  # noqa: E402
+from transphy3d.shards.reader import Dataset, open_dataset
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from transphy3d.jsonio import from_json, record, to_data
 
 REPORT_NAME = "render.json"
 ERROR_NAME = "error.json"
+CHATTER_NAME = ".blender.out"  # what Blender prints before it is passed on to the log
 
 
 @record

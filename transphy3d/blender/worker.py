@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from transphy3d.blender.chatter import Chatter
 from transphy3d.blender.report import (
+    CHATTER_NAME,
     ERROR_NAME,
     RenderReport,
     write_error,
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from transphy3d.blender.device import Device
 
 EXIT_STOPPED = 75  # EX_TEMPFAIL of BSD's sysexits.h: not done, try again
-CHATTER_NAME = ".blender.out"
 SEED_LIMIT = 2**31
 START = time.monotonic()
 

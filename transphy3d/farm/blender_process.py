@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from transphy3d.blender.report import CHATTER_NAME
 from transphy3d.scenes.stage import PHASES
 
 POLL_SECONDS = 0.2
@@ -81,7 +82,16 @@ def run_blender(
         except BaseException:
             _stop(process)
             raise
+    _keep_last_words(stage / CHATTER_NAME, log)
     return BlenderEnd(process.returncode, timed_out, _phase(stage), _read_error(stage))
+
+
+def _keep_last_words(chatter: Path, log: Path) -> None:
+    """Append what a crashed Blender had printed and not yet passed on."""
+    if chatter.exists():
+        with log.open("ab") as stream:
+            stream.write(chatter.read_bytes())
+        chatter.unlink()
 
 
 def _watch(

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import OpenEXR
 
 from transphy3d.errors import RenderError
+from transphy3d.groundtruth.camera import pixel_rays
 
 FloatImage = npt.NDArray[np.float32]
 IndexImage = npt.NDArray[np.uint16]
@@ -92,14 +93,6 @@ def read_depth(path: Path) -> FloatImage:
 def metres(depth: FloatImage) -> FloatImage:
     """Cycles' depth with 0 instead of its huge number for nothing."""
     return np.where(depth < NOTHING_METRES, depth, 0).astype(np.float32)
-
-
-def pixel_rays(intrinsics: Matrix, height: int, width: int) -> npt.NDArray[np.float64]:
-    """Directions through the pixel centres (u + 0.5, v + 0.5), (H, W, 3), camera frame, z = 1."""
-    v, u = np.indices((height, width)) + 0.5
-    pixels = np.stack([u, v, np.ones_like(u)], -1)
-    rays: npt.NDArray[np.float64] = pixels @ np.linalg.inv(intrinsics).T
-    return rays
 
 
 def facing(

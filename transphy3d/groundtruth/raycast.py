@@ -15,7 +15,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from transphy3d.assets.geometry import Mesh
-from transphy3d.groundtruth.passes import facing, pixel_rays
+from transphy3d.groundtruth.camera import pixel_rays
+from transphy3d.groundtruth.passes import facing
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
