@@ -85,7 +85,7 @@ class ObjectsConfig(Section):
         0.5, description="share of objects that start standing, of those that can stand"
     )
     filled: Fraction = Field(
-        0.6, description="share of standing transparent vessels that hold a liquid"
+        0.7, description="share of standing transparent vessels that hold a liquid"
     )
     segments: Annotated[int, Field(ge=24, le=512)] = Field(
         96, description="divisions of a full turn; more is rounder, slower and larger"
