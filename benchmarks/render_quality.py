@@ -1,11 +1,11 @@
 """Render presets against a reference of many samples: error of display values, and CPU time.
 
-    python benchmarks/render_quality.py OUT STAGE [STAGE ...]
+    python benchmarks/render_quality.py [--out OUT] [STAGE ...]
 
-STAGE is a folder with stage.json and meshes, as `run.keep_frames` leaves it; OUT keeps the
-pictures, so a second run renders only what is missing. Every variant renders the first three
-frames on the CPU; the first is compared. Peak signal-to-noise ratio is of 8-bit display values:
-PSNR = 20 log10(255 / RMSE).
+STAGE is a folder with stage.json and meshes, as `run.keep_frames` leaves it; without one, the
+two scenes of the preview job at 208x120. OUT keeps the pictures, so a second run renders only
+what is missing. Every variant renders the first three frames on the CPU; the first is compared.
+Peak signal-to-noise ratio is of 8-bit display values: PSNR = 20 log10(255 / RMSE).
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import argparse
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,9 @@ from PIL import Image
 
 from transphy3d.blender.report import read_report
 from transphy3d.config import RenderConfig
+from transphy3d.job import load_job
 from transphy3d.jsonio import from_json, to_json
+from transphy3d.pipeline import prepare
 from transphy3d.scenes.render_settings import resolve
 from transphy3d.scenes.stage import RenderSettings, Stage
 
@@ -55,6 +58,15 @@ class Measured:
 
     psnr: float
     cpu_seconds: float
+
+
+def preview_stages(out: Path) -> list[Path]:
+    """The stages of the preview job's two scenes, small."""
+    job = load_job("preview", [f"frames={TIMED_FRAMES}", "width=208", "height=120"])
+    stages = [out / f"stage{index}" for index in range(job.sequences)]
+    for index, stage in enumerate(stages):
+        prepare(job, index, stage, out / "cache")
+    return stages
 
 
 def picture(folder: Path) -> NDArray[np.float64]:
@@ -122,14 +134,16 @@ def table(results: list[dict[str, Measured]]) -> str:
 def main() -> None:
     """Parse, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("out", type=Path, help="folder for pictures")
-    parser.add_argument("stages", type=Path, nargs="+", help="stage folders")
+    parser.add_argument("stages", type=Path, nargs="*", help="stage folders")
+    parser.add_argument("--out", type=Path, help="folder that keeps the pictures")
     parser.add_argument("--reference-samples", type=int, default=2048)
     arguments = parser.parse_args()
-    results = [
-        measure(folder, arguments.out / str(number), arguments.reference_samples)
-        for number, folder in enumerate(arguments.stages)
-    ]
+    with tempfile.TemporaryDirectory() as scratch:
+        out = arguments.out or Path(scratch)
+        results = [
+            measure(folder, out / f"scene{number}", arguments.reference_samples)
+            for number, folder in enumerate(arguments.stages or preview_stages(out))
+        ]
     print(table(results))
 
 
