@@ -77,6 +77,32 @@ def test_bodies_have_an_optical_class_that_the_job_weighs(optical: str):
     assert {material.optical_class for material in bodies} == {optical}
 
 
+@pytest.mark.parametrize("name", ["lens", "ice_cube", "erlenmeyer_flask", "test_tube", "decanter"])
+def test_what_is_clear_by_its_nature_is_never_opaque(name: str):
+    optical = {"transparent": 1.0, "reflective": 50.0, "opaque": 50.0}
+    families = {"include": [name]}
+    objects = {"count": (6, 6), "segments": 24, "optical": optical, "families": families}
+    bodies = [next(iter(item.materials.values())) for item in scene(job(objects=objects)).objects]
+    assert {material.optical_class for material in bodies} == {"transparent"}
+
+
+def test_a_clear_part_stays_clear_where_the_rest_is_opaque():
+    select = {"include": ["plastic_abs_glossy", "glass_opal_white", "metal_*"]}
+    objects = {"count": (1, 1), "segments": 24, "families": {"include": ["light_bulb"]}}
+    settings = job(objects=objects, materials={"select": select})
+    bulbs = [scene(settings, index).objects[0].materials for index in range(4)]
+    assert {bulb["envelope"].name for bulb in bulbs} == {"glass_opal_white"}
+    assert {bulb["stem"].optical_class for bulb in bulbs} == {"transparent"}
+
+
+def test_reflective_vessels_are_of_metal_and_glaze_more_often_than_of_lacquer():
+    families = {"include": ["tumbler", "wine_glass", "bottle", "carafe", "jar", "beaker"]}
+    optical = {"reflective": 1.0}
+    objects = {"count": (12, 12), "segments": 24, "optical": optical, "families": families}
+    kinds = [next(iter(o.materials.values())).kind for o in scene(job(objects=objects)).objects]
+    assert kinds.count("metal") + kinds.count("ceramic") > kinds.count("plastic")
+
+
 def test_only_selected_families_and_materials_are_drawn():
     spec = scene(
         job(

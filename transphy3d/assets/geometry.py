@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from transphy3d.materials.spec import Kind
+from transphy3d.materials.spec import OPTICAL_CLASSES, Kind, OpticalClass
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int32]
@@ -34,12 +34,14 @@ class Mesh:
 class Part:
     """One piece of an asset with one material: a body, a lid, a stopper, a liquid.
 
-    `kinds` are the material kinds that the piece can be made of.
+    kinds : the material kinds that the piece can be made of
+    optical : the optical classes that it can have; a lens, for one, is transparent
     """
 
     name: str
     mesh: Mesh
     kinds: tuple[Kind, ...]
+    optical: tuple[OpticalClass, ...] = OPTICAL_CLASSES
 
 
 @dataclass(frozen=True)

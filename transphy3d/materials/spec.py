@@ -11,6 +11,7 @@ Range = tuple[float, float]
 
 Kind = Literal["glass", "plastic", "metal", "ceramic", "liquid", "surface"]
 OpticalClass = Literal["transparent", "reflective", "opaque"]
+OPTICAL_CLASSES: tuple[OpticalClass, ...] = ("transparent", "reflective", "opaque")
 Model = Literal["dielectric", "conductor", "coated", "principled"]
 TextureKind = Literal["plain", "wood", "marble", "tile", "cloth", "metal", "checker", "speckle"]
 

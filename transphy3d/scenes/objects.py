@@ -17,7 +17,7 @@ from transphy3d.assets.geometry import Asset, Part
 from transphy3d.assets.procedural.family import families
 from transphy3d.config import Job, ObjectsConfig
 from transphy3d.errors import JobError
-from transphy3d.materials.spec import Material, OpticalClass
+from transphy3d.materials.spec import OPTICAL_CLASSES, Material
 from transphy3d.rng import Streams
 from transphy3d.scenes.assembly import build_asset, mesh_ref
 from transphy3d.scenes.palette import Palette
@@ -143,13 +143,12 @@ def _fits(name: str, patterns: Sequence[str]) -> bool:
 
 
 def _able_classes(part: Part, config: ObjectsConfig, palette: Palette) -> dict[str, float]:
-    """Weights of the optical classes that some record for the part has."""
-    classes: tuple[OpticalClass, ...] = ("transparent", "reflective", "opaque")
+    """Weights of the optical classes that the part can have and that some record for it has."""
     for name in config.optical:
-        if name not in classes:
-            raise JobError(f"objects.optical: {name!r} is not one of {', '.join(classes)}")
-    weights = {name: config.optical.get(name, 0.0) for name in classes}
-    return {n: w for n, w in weights.items() if w > 0 and palette.objects(part.kinds, n)}
+        if name not in OPTICAL_CLASSES:
+            raise JobError(f"objects.optical: {name!r} is not one of {', '.join(OPTICAL_CLASSES)}")
+    weights = {name: config.optical.get(name, 0.0) for name in part.optical}
+    return {n: w for n, w in weights.items() if w > 0 and palette.objects(part.kinds, (n,))}
 
 
 def _draw_materials(
@@ -161,10 +160,15 @@ def _draw_materials(
     records = [r for r in palette.objects(body.kinds) if r.optical_class == optical]
     materials = {body.name: palette.draw(records, rng, f"the part {body.name!r}")}
     for part in parts[1:]:
-        matches = rng.random() < MATCHING_PART and materials[body.name].kind in part.kinds
-        other = palette.draw(palette.further(part.kinds), rng, f"the part {part.name!r}")
+        matches = rng.random() < MATCHING_PART and _suits(materials[body.name], part)
+        records = palette.further(part.kinds, part.optical)
+        other = palette.draw(records, rng, f"the part {part.name!r}")
         materials[part.name] = materials[body.name] if matches else other
     return materials
+
+
+def _suits(material: Material, part: Part) -> bool:
+    return material.kind in part.kinds and material.optical_class in part.optical
 
 
 def _draw_liquid(

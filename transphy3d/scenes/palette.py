@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ from transphy3d.config import MaterialsConfig
 from transphy3d.errors import JobError
 from transphy3d.materials.library import Library
 from transphy3d.materials.records import Record
-from transphy3d.materials.spec import Kind, Material, OpticalClass
+from transphy3d.materials.spec import OPTICAL_CLASSES, Kind, Material, OpticalClass
 from transphy3d.scenes.registry import weighted
 
 
@@ -27,15 +27,23 @@ class Palette:
     library: Library
     config: MaterialsConfig
 
-    def objects(self, kinds: Sequence[Kind], optical: OpticalClass | None = None) -> list[Record]:
-        """Records that an object's part of these kinds may have."""
-        select = self.config.select
-        return self.library.select(kinds, optical, select.include, select.exclude)
+    def objects(
+        self, kinds: Sequence[Kind], optical: Collection[OpticalClass] = OPTICAL_CLASSES
+    ) -> list[Record]:
+        """Records that an object's part of these kinds and optical classes may have."""
+        return self._of(kinds, optical, self.config.select.include)
 
-    def further(self, kinds: Sequence[Kind]) -> list[Record]:
+    def further(
+        self, kinds: Sequence[Kind], optical: Collection[OpticalClass] = OPTICAL_CLASSES
+    ) -> list[Record]:
         """Records for lids and liquids: the job's own, or else all that it does not exclude."""
-        exclude = self.config.select.exclude
-        return self.objects(kinds) or self.library.select(kinds, None, ("*",), exclude)
+        return self.objects(kinds, optical) or self._of(kinds, optical, ("*",))
+
+    def _of(
+        self, kinds: Sequence[Kind], optical: Collection[OpticalClass], include: Sequence[str]
+    ) -> list[Record]:
+        records = self.library.select(kinds, None, include, self.config.select.exclude)
+        return [record for record in records if record.optical_class in optical]
 
     def surroundings(self, kinds: Sequence[Kind]) -> list[Record]:
         """Records for supports and rooms: none that light passes through."""

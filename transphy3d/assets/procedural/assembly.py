@@ -14,7 +14,7 @@ from transphy3d.assets.geometry import Asset, Cavity, FloatArray, Mesh, Part
 from transphy3d.assets.procedural import lathe
 from transphy3d.assets.procedural.sweep import carry, cell_hulls, stack, superellipse
 from transphy3d.errors import AssetError
-from transphy3d.materials.spec import Kind
+from transphy3d.materials.spec import OPTICAL_CLASSES, Kind, OpticalClass
 
 NARROW_MOUTH = 0.014  # metres of radius; below it nothing of a scene falls in
 COVER_GAP = 0.00015  # metres between a lid and its vessel, so that they never intersect
@@ -124,11 +124,13 @@ def vessel_asset(
     brim: float = np.inf,
     sharp_angle: float = SHARP_ANGLE,
     holds: bool = True,
+    optical: tuple[OpticalClass, ...] = OPTICAL_CLASSES,
 ) -> Asset:
     """A turned vessel with its lids and limbs.
 
     brim : the greatest height in metres for a liquid, if lower than the rim
     holds : whether people pour liquids into it
+    optical : the optical classes that the body can have
     """
     mesh, lining = _joined(body, segments, limbs)
     lids = tuple(Part(c.name, lathe.revolve(c.path, segments), c.kinds) for c in covers)
@@ -136,7 +138,7 @@ def vessel_asset(
         hull for rings in limbs.tubes for hull in cell_hulls(rings, [np.arange(rings.shape[1])])
     )
     cavity = _cavity(mesh, lining, body.wall, brim) if holds else None
-    parts = (Part("body", mesh, kinds), *lids)
+    parts = (Part("body", mesh, kinds, optical), *lids)
     return Asset(name, category, parts, hulls, sharp_angle, body.wall, cavity)
 
 

@@ -46,7 +46,7 @@ def build(params: Params, segments: int) -> Asset:
     around = patterns.meshed(segments, 4, "faceted") if shape == "square" else segments
     covers = [_cap(p, path)] if params["cap"] == "screw" else []
     brim = p["height"] - 0.03 if covers else p["height"]
-    kinds: Kinds = ("glass", "plastic")
+    kinds: Kinds = ("glass", "plastic", "metal", "ceramic")
     return vessel_asset("bottle", "bottle", body, around, kinds, covers, brim=brim)
 
 

@@ -50,7 +50,8 @@ def build_carafe(params: Params, segments: int) -> Asset:
     under = box(0.5 * radius, -1.0, 0.0015)
     path = vessel(outer, p["wall"], p["base"], foot=under, corner_radius=0.3 * radius)
     body = Turned(path, p["wall"])
-    return vessel_asset("carafe", "carafe", body, segments, ("glass", "plastic"))
+    kinds: Kinds = ("glass", "plastic", "metal", "ceramic")
+    return vessel_asset("carafe", "carafe", body, segments, kinds)
 
 
 def build_decanter(params: Params, segments: int) -> Asset:
@@ -76,7 +77,15 @@ def build_decanter(params: Params, segments: int) -> Asset:
     body = Turned(path, p["wall"], radial)
     kinds: Kinds = ("glass", "plastic")
     return vessel_asset(
-        "decanter", "decanter", body, around, kinds, covers, brim=brim, sharp_angle=25.0
+        "decanter",
+        "decanter",
+        body,
+        around,
+        kinds,
+        covers,
+        brim=brim,
+        sharp_angle=25.0,
+        optical=("transparent",),
     )
 
 

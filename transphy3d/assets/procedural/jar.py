@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Turned, vessel_asset
+from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, cap, contour, corner, filled, vessel
 from transphy3d.scenes.spec import Params
@@ -48,7 +48,8 @@ def build(params: Params, segments: int) -> Asset:
     radial = patterns.facets(6, (shoulder, start - 0.002)) if hexagon else None
     around = patterns.meshed(segments, 6, "faceted") if hexagon else segments
     body = Turned(path, wall, radial)
-    return vessel_asset("jar", "jar", body, around, ("glass", "plastic"), covers, brim=brim)
+    kinds: Kinds = ("glass", "plastic", "metal", "ceramic")
+    return vessel_asset("jar", "jar", body, around, kinds, covers, brim=brim)
 
 
 def _lid(path: FloatArray, neck: float, height: float, wall: float) -> Cover:

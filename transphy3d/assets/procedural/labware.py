@@ -56,7 +56,8 @@ def build_beaker(params: Params, segments: int) -> Asset:
     lip = patterns.spout(
         p["spout_pull"], np.radians(p["spout_width"]), height - 0.35 * radius, height
     )
-    return vessel_asset("beaker", "beaker", Turned(path, wall, lip), segments, KINDS)
+    kinds: Kinds = (*KINDS, "metal", "ceramic")
+    return vessel_asset("beaker", "beaker", Turned(path, wall, lip), segments, kinds)
 
 
 def build_erlenmeyer(params: Params, segments: int) -> Asset:
@@ -78,7 +79,9 @@ def build_erlenmeyer(params: Params, segments: int) -> Asset:
         ]
     )
     path = vessel(outer, wall, 1.2 * wall, corner_radius=max(heel - wall, 0.5 * wall))
-    return vessel_asset("erlenmeyer_flask", "flask", Turned(path, wall), segments, KINDS)
+    return vessel_asset(
+        "erlenmeyer_flask", "flask", Turned(path, wall), segments, KINDS, optical=("transparent",)
+    )
 
 
 def build_test_tube(params: Params, segments: int) -> Asset:
@@ -95,7 +98,9 @@ def build_test_tube(params: Params, segments: int) -> Asset:
         ]
     )
     path = vessel(outer, wall, wall, corner_radius=0.5 * (radius - wall))
-    return vessel_asset("test_tube", "test tube", Turned(path, wall), segments, KINDS)
+    return vessel_asset(
+        "test_tube", "test tube", Turned(path, wall), segments, KINDS, optical=("transparent",)
+    )
 
 
 FAMILIES = (

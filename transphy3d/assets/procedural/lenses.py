@@ -12,12 +12,10 @@ from transphy3d.assets.procedural import lathe
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, corner
 from transphy3d.assets.procedural.solid import hull_points, stand, unite
-from transphy3d.materials.spec import Kind
 from transphy3d.scenes.spec import Params
 
 GAP = 1.5e-4  # metres between the lens and its frame
 EDGE = 1.5e-4  # metres, rounding of a ground edge
-CLEAR: tuple[Kind, ...] = ("glass", "plastic")
 
 # Signs of the two faces' heights against distance from the axis: (lower, upper).
 FACES = {
@@ -53,6 +51,11 @@ def lens_path(
     return lathe.solid(faces - (0, lower.min()), EDGE)
 
 
+def _glass(name: str, path: FloatArray, segments: int) -> Part:
+    """A turned lens, of clear glass or plastic."""
+    return Part(name, lathe.revolve(path, segments), ("glass", "plastic"), ("transparent",))
+
+
 def build_lens(params: Params, segments: int) -> Asset:
     """A ground lens lying on one face."""
     signs = FACES[str(params["shape"])]
@@ -64,7 +67,7 @@ def build_lens(params: Params, segments: int) -> Asset:
     path = lens_path(diameter, signs, radii, thinnest)
     convex = signs[0] >= 0 >= signs[1]
     hulls = filled_hulls(lathe.region(path), 1e-4, 24) if convex else wall_hulls(path, thinnest / 2)
-    parts, placed = stand([Part("body", lathe.revolve(path, segments), CLEAR)], hulls)
+    parts, placed = stand([_glass("body", path, segments)], hulls)
     return Asset("lens", "lens", parts, placed)
 
 
@@ -123,7 +126,7 @@ def build_magnifier(params: Params, segments: int) -> Asset:
     handle_mesh = _toward_minus_y(lathe.revolve(handle, max(24, segments // 2)))
     frame = unite([lathe.revolve(ring_path, segments), rod_mesh])
     parts = [
-        Part("lens", lathe.revolve(lens, segments), CLEAR),
+        _glass("lens", lens, segments),
         Part("frame", frame, ("metal", "plastic")),
         Part("handle", handle_mesh, ("plastic", "metal", "ceramic")),
     ]

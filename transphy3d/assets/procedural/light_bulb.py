@@ -148,9 +148,9 @@ def build_light_bulb(params: Params, segments: int) -> Asset:
     )
     base = _base(radius, pitch, length, neck, max(48, segments))
     parts = [
-        Part("envelope", lathe.revolve(_blown(outside, wall), segments), ("glass", "plastic")),
+        Part("envelope", lathe.revolve(_blown(outside, wall), segments), ("glass",)),
         Part("base", base, ("metal",)),
-        Part("stem", lathe.revolve(stem, max(24, segments // 2)), ("glass",)),
+        Part("stem", lathe.revolve(stem, max(24, segments // 2)), ("glass",), ("transparent",)),
         Part("filament", filament, ("metal",)),
     ]
     tip = [

@@ -55,7 +55,7 @@ def build_ice_cube(params: Params, segments: int) -> Asset:
     fine, coarse = _directions(2 * segments), _directions(HULL_SEGMENTS)
     mesh = Mesh(_ice(fine.vertices, p), fine.faces)
     hulls = [hull_points(_ice(coarse.vertices, p))]
-    parts, placed = stand([Part("body", mesh, ("glass", "plastic"))], hulls)
+    parts, placed = stand([Part("body", mesh, ("glass", "plastic"), ("transparent",))], hulls)
     return Asset("ice_cube", "ice cube", parts, placed)
 
 

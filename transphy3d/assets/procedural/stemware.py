@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset, FloatArray
-from transphy3d.assets.procedural.assembly import Turned, vessel_asset
+from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, contour, corner, region, vessel
 from transphy3d.scenes.spec import Params
@@ -65,7 +65,8 @@ def stemware(name: str, bowl: list[Node], p: dict[str, float], segments: int) ->
         outer, p["wall"], stem_top + p["floor"] - UNDERSIDE, foot=hollow, corner_radius=depth
     )
     body = Turned(path, p["wall"])
-    return vessel_asset(name, name.replace("_", " "), body, segments, ("glass", "plastic"))
+    kinds: Kinds = ("glass", "plastic", "metal")
+    return vessel_asset(name, name.replace("_", " "), body, segments, kinds)
 
 
 def _foot_and_stem(p: dict[str, float], stem_top: float) -> list[Node]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural import patterns
-from transphy3d.assets.procedural.assembly import Turned, vessel_asset
+from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
 from transphy3d.scenes.spec import Params
@@ -38,9 +38,8 @@ def build(params: Params, segments: int) -> Asset:
     fade = (p["pattern_height"] * height, min(p["pattern_height"] + 0.12, 0.9) * height)
     body = Turned(path, p["wall"], patterns.styled(pattern, count, p["pattern_depth"], fade))
     around = patterns.meshed(segments, count, pattern)
-    return vessel_asset(
-        "tumbler", "drinking glass", body, around, ("glass", "plastic"), sharp_angle=25.0
-    )
+    kinds: Kinds = ("glass", "plastic", "metal", "ceramic")
+    return vessel_asset("tumbler", "drinking glass", body, around, kinds, sharp_angle=25.0)
 
 
 FAMILY = Family("tumbler", "drinking glass", RANGES, build)
