@@ -20,10 +20,10 @@ SIZES = {
     "ice_cube": (0.018, 0.05), "superquadric": (0.025, 0.1), "tray": (0.15, 0.32),
     "mirror": (0.07, 0.21), "pipe": (0.03, 0.32), "light_bulb": (0.04, 0.2),
     "salt_shaker": (0.06, 0.13), "spoon": (0.12, 0.22), "fork": (0.14, 0.22),
-    "knife": (0.16, 0.25),
+    "knife": (0.16, 0.25), "can": (0.06, 0.2),
 }  # fmt: skip
 # Closed or narrow-necked things, whose hulls fill them.
-FILLED = {"ball", "bauble", "light_bulb", "salt_shaker"}
+FILLED = {"ball", "bauble", "can", "light_bulb", "salt_shaker"}
 CASES = list(itertools.product(SIZES, SEEDS))
 
 
@@ -48,7 +48,9 @@ def test_every_part_is_a_closed_solid_wound_outward(name, seed):
         assert mesh.is_winding_consistent
         assert mesh.volume > 0
         assert to_manifold(part.mesh).volume() == pytest.approx(mesh.volume, rel=1e-6)
-        assert part.mesh.uv is None or part.mesh.uv.shape == (*part.mesh.faces.shape, 2)
+        assert part.mesh.uv is not None
+        assert part.mesh.uv.shape == (*part.mesh.faces.shape, 2)
+        assert np.isfinite(part.mesh.uv).all()
 
 
 @pytest.mark.parametrize(("name", "seed"), CASES)
@@ -99,6 +101,18 @@ def test_same_parameters_give_the_same_bytes(name):
 @pytest.mark.parametrize("name", SIZES)
 def test_other_draws_give_another_shape(name):
     assert made(name, 1).points().tobytes() != made(name, 2).points().tobytes()
+
+
+def test_a_can_weighs_what_its_sheet_metal_weighs():
+    for seed in SEEDS:
+        volume = to_manifold(made("can", seed).parts[0].mesh).volume()
+        assert 0.010 < 2700 * volume < 0.045  # kg of aluminium; drink cans weigh 13 to 20 g
+
+
+def test_glass_of_lenses_is_clear_whatever_the_frame_is_of():
+    for name, part in (("lens", "body"), ("magnifier", "lens"), ("light_bulb", "stem")):
+        parts = {item.name: item for item in made(name, 0).parts}
+        assert parts[part].optical == ("transparent",)
 
 
 @pytest.mark.parametrize("section", ["equilateral", "right", "wedge", "dove", "penta", "hexagonal"])

@@ -30,7 +30,7 @@ OPEN = (
 CLOSED = ("bottle", "teapot", "test_tube", "decanter")
 EITHER = ("jar", "carafe", "erlenmeyer_flask")
 HOLDING = OPEN + CLOSED + EITHER
-OTHERS = ("plate", "ashtray", "can", "candlestick", "tealight_holder", "lampshade")
+OTHERS = ("plate", "ashtray", "candlestick", "tealight_holder", "lampshade")
 # Least and greatest extent of the whole object in metres, height last.
 SIZES = {
     "tumbler": ((0.05, 0.10), (0.07, 0.16)), "wine_glass": ((0.06, 0.11), (0.14, 0.25)),
@@ -42,7 +42,7 @@ SIZES = {
     "test_tube": ((0.01, 0.04), (0.09, 0.19)), "decanter": ((0.08, 0.19), (0.16, 0.29)),
     "jar": ((0.05, 0.12), (0.07, 0.17)), "carafe": ((0.08, 0.13), (0.18, 0.28)),
     "erlenmeyer_flask": ((0.05, 0.11), (0.09, 0.20)), "plate": ((0.16, 0.29), (0.01, 0.035)),
-    "ashtray": ((0.08, 0.16), (0.02, 0.05)), "can": ((0.05, 0.08), (0.06, 0.19)),
+    "ashtray": ((0.08, 0.16), (0.02, 0.05)),
     "candlestick": ((0.07, 0.11), (0.08, 0.23)), "tealight_holder": ((0.06, 0.10), (0.04, 0.09)),
     "lampshade": ((0.13, 0.29), (0.10, 0.21)),
 }  # fmt: skip

@@ -1,16 +1,31 @@
-"""Closed metal cans: drink cans with a necked top, food cans with beads."""
+"""Closed empty metal cans: drink cans with a necked top, food cans with beads."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.procedural.assembly import Turned, solid_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
-from transphy3d.assets.procedural.lathe import Node, box, contour, corner, region, solid
+from transphy3d.assets.procedural.lathe import (
+    Node,
+    box,
+    contour,
+    corner,
+    offset,
+    path_of,
+    region,
+    revolve,
+    solid,
+    tidy,
+)
+from transphy3d.assets.procedural.solid import hollow
 from transphy3d.scenes.spec import Params
 
 SEAM = 0.0015  # half the width of the seam around an end, metres
+SHEET = 0.00025  # metres, as the ends of drawn cans; their sides are thinner
 RANGES: Ranges = {
     "style": Choice(("drink", "food")),
     "radius": Uniform(0.029, 0.037),
@@ -43,8 +58,10 @@ def build(params: Params, segments: int) -> Asset:
     else:
         bottom = box(end - 2 * SEAM, -1.0, p["recess"])
     path = solid(contour(nodes), 0.0006, bottom + lid)
-    body = Turned(path, SEAM)
-    return solid_asset("can", "can", body, segments, ("metal",), sharp_angle=30.0)
+    full = solid_asset("can", "can", Turned(path, SHEET), segments, ("metal",), sharp_angle=30.0)
+    inside = revolve(tidy(path_of(offset(region(path), -SHEET))), segments)
+    part = replace(full.parts[0], mesh=hollow(full.parts[0].mesh, inside))
+    return replace(full, parts=(part,), wall=SHEET)
 
 
 def _drink(p: dict[str, float]) -> list[Node]:

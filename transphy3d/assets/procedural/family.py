@@ -16,6 +16,7 @@ import numpy as np
 
 from transphy3d.assets.contact import touching
 from transphy3d.assets.geometry import Asset
+from transphy3d.assets.uv import with_uv
 from transphy3d.errors import AssetError
 from transphy3d.scenes.spec import Params
 
@@ -132,7 +133,7 @@ def build(name: str, params: Params, segments: int) -> Asset:
     if name not in known:
         raise AssetError(f"no procedural family is called {name!r}{_nearest(name, known)}")
     _check(known[name], params)
-    return touching(known[name].build(params, segments))
+    return with_uv(touching(known[name].build(params, segments)))
 
 
 def _check(family: Family, params: Params) -> None:
