@@ -231,19 +231,41 @@ driver.expression = f"len(str(open({marks!r} + '/driver', 'w')))"
 bpy.ops.wm.save_as_mainfile(filepath=out)
 os._exit(0)
 """
+# What a user does who trusts the file.
+OPEN = """
+import os, sys, bpy
+bpy.ops.wm.open_mainfile(filepath=sys.argv[1], use_scripts=True)
+bpy.context.view_layer.update()
+os._exit(0)
+"""
 
 
-def test_a_blend_gives_evaluated_meshes_in_metres_and_runs_nothing(tmp_path):
-    marks, path = tmp_path / "marks", tmp_path / "shell.blend"
+def run_blender(code, *arguments):
     subprocess.run(
-        [sys.executable, "-c", BLEND, path, marks], check=True, capture_output=True, timeout=120
+        [sys.executable, "-c", code, *arguments], check=True, capture_output=True, timeout=120
     )
+
+
+@pytest.fixture
+def armed(tmp_path):
+    """A .blend that leaves marks in a folder when its text block or its driver runs."""
+    marks, path = tmp_path / "marks", tmp_path / "shell.blend"
     marks.mkdir()
+    run_blender(BLEND, path, marks)
+    for mark in marks.iterdir():
+        mark.unlink()
+    return path, marks
+
+
+def test_a_blend_gives_evaluated_meshes_in_metres_and_runs_nothing(armed, tmp_path):
+    path, marks = armed
     asset = load_mesh(source(path), tmp_path / "cache")
     assert [part.name for part in asset.parts] == ["Shell"]
     assert np.allclose(np.ptp(asset.points(), axis=0), 0.04, atol=1e-6)
     assert len(asset.parts[0].mesh.faces) > 12
     assert list(marks.iterdir()) == []
+    run_blender(OPEN, path)
+    assert {mark.name for mark in marks.iterdir()} == {"text", "driver"}, "the file is harmless"
 
 
 def test_a_damaged_blend_is_refused(tmp_path):
