@@ -81,6 +81,49 @@ def test_the_camera_is_the_same_again_and_another_for_another_index():
     assert place(job(), 0)[0].camera != place(job(), 1)[0].camera
 
 
+def drawn(settings, urgency: float) -> tuple[np.ndarray, float]:
+    """Field of view, distance in units of the fill distance, elevation and arc of 40 draws.
+
+    Angles in degrees; also the widest arc that the support leaves room for.
+    """
+    spec = scene(settings)
+    geometry, rest = at_rest(spec)
+    view = make_view(spec, rest.poses, geometry)
+    rng = np.random.default_rng(0)
+    rows = []
+    for _ in range(40):
+        path = sample_camera(settings.camera, view, 832, 480, rng, urgency)
+        elevation = np.arctan2(path.height, path.radius)
+        ways = path.azimuth + path.arc * np.linspace(0, 1, 5)
+        fill = max(fill_distance(view, path.fov, 832, 480, a, elevation) for a in ways)
+        distance = np.hypot(path.radius, path.height) / fill
+        rows.append((path.fov, distance, np.degrees(elevation), np.degrees(abs(path.arc))))
+    return np.array(rows).T, np.degrees(2 * view.sector[1])
+
+
+@pytest.mark.parametrize("support", ["table", "bin", "shelf"])
+def test_the_first_draw_keeps_to_every_range_of_the_job(support):
+    settings = job(supports={"kinds": {support: 1}}, camera={"arc": (50.0, 120.0)})
+    drawings, _ = drawn(settings, urgency=0.0)
+    camera = settings.camera
+    ranges = (camera.fov, camera.distance, camera.elevation, camera.arc)
+    for values, (low, high) in zip(drawings, ranges, strict=True):
+        assert low - 1e-9 <= values.min() and values.max() <= high + 1e-9
+        assert np.ptp(values) > 0.5 * (high - low)
+
+
+@pytest.mark.parametrize("support", ["table", "bin", "shelf"])
+def test_later_draws_keep_field_of_view_and_distance_and_relax_what_the_docs_say(support):
+    settings = job(supports={"kinds": {support: 1}})
+    (fov, distance, elevation, arc), room = drawn(settings, urgency=0.95)
+    camera = settings.camera
+    assert camera.fov[0] <= fov.min() and fov.max() <= camera.fov[1]
+    assert camera.distance[0] - 1e-9 <= distance.min() and distance.max() <= camera.distance[1]
+    assert elevation.min() > camera.elevation[0] - 1e-9
+    assert elevation.max() < (camera.elevation[1] if support == "table" else 78) + 1e-9
+    assert arc.min() > min(camera.arc[0] / 4, room) - 1e-9
+
+
 def test_shelves_are_filmed_from_their_open_side():
     settled, geometry = place(job(supports={"kinds": {"shelf": 1}}, frames=24))
     middle, half = geometry.support.view
@@ -145,6 +188,19 @@ def test_a_frame_too_narrow_for_the_objects_is_rejected():
     with pytest.raises(SceneRejected) as caught:
         place_camera(close, spec, rest, geometry, Streams(0, 0))
     assert caught.value.reason in ("camera_view", "camera_blocked")
+
+
+def test_one_frame_without_an_object_is_one_too_many():
+    spec = scene(job())
+    geometry, rest = at_rest(spec)
+    view = make_view(spec, rest.poses, geometry)
+    camera = sample_camera(job().camera, view, 832, 480, np.random.default_rng(0), 0.0)
+    k, cameras = trajectory(camera, view.centre, 120, 832, 480)
+    assert find_trouble(view, k, cameras, 832, 480) is None
+    unchecked = 1  # no multiple of 120 / 48
+    cameras[unchecked, 0, 3] += 10
+    found = find_trouble(view, k, cameras, 832, 480)
+    assert found is not None and found[0] == "camera_view"
 
 
 def test_clearance_of_a_cube_is_the_distance_from_its_faces():

@@ -15,7 +15,7 @@ from transphy3d.scenes.solids import transformed
 from transphy3d.scenes.spec import Pose, SceneSpec
 from transphy3d.scenes.trajectory import project
 
-# Frames that are checked for collisions, and among them for lines of sight.
+# Frames that are checked for collisions, and for lines of sight.
 CHECKED_FRAMES = 48
 SIGHT_FRAMES = 8
 POINTS_PER_OBJECT = 48
@@ -116,7 +116,7 @@ def find_trouble(
     eyes = -np.einsum("tji,tj->ti", chosen[:, :3, :3], chosen[:, :3, 3])
     return (
         _out_of_bounds(view, eyes)
-        or _out_of_frame(view, k, chosen, width, height)
+        or _out_of_frame(view, k, cameras, width, height)
         or _too_near(view, eyes)
         or _hidden(view, _spread(eyes, SIGHT_FRAMES))
     )
@@ -149,7 +149,7 @@ def _too_near(view: View, eyes: FloatArray) -> tuple[str, str] | None:
 def _out_of_frame(
     view: View, k: FloatArray, cameras: FloatArray, width: int, height: int
 ) -> tuple[str, str] | None:
-    """Every object's middle, and most points of all objects, in each checked frame."""
+    """Every object's middle, and most points of all objects, in every frame."""
     middles = _inside(project(view.middles, k, cameras), width, height)
     if not middles.all():
         return "camera_view", f"{(~middles.all(axis=0)).sum()} objects leave the frame"
