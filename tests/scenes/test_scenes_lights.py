@@ -63,6 +63,23 @@ def test_every_builtin_environment_lights_a_level_sheet_alike():
         assert environment.strength * mean_luminance(read_hdr(path)) <= 1.3 / 0.3 + 1e-9
 
 
+def test_all_eight_builtin_environments_are_read_without_negative_light():
+    files = environment_files("builtin")
+    assert len(files) == 8
+    for path in files:
+        pixels = read_hdr(path)
+        assert pixels.shape[1] == 2 * pixels.shape[0]
+        assert pixels.min() >= 0 and pixels.max() > 0.5, path.name
+
+
+def test_what_lossy_compression_left_below_zero_is_black(tmp_path):
+    pixels = np.full((8, 16, 3), 0.5)
+    pixels[3, 4] = -1e-3
+    read = read_hdr(write_exr(tmp_path / "sky.exr", pixels))
+    assert not read[3, 4].any()
+    assert read[0, 0].tolist() == [0.5, 0.5, 0.5]
+
+
 def test_a_uniform_sky_has_its_own_luminance_and_walls_take_their_share():
     sky = np.full((256, 8, 3), 2.0, dtype=np.float32)
     assert mean_luminance(sky) == pytest.approx(2.0)
