@@ -141,7 +141,11 @@ class LightsConfig(Section):
 
 
 class CameraConfig(Section):
-    """Circles around the objects' geometric centre with sinusoidal perturbation."""
+    """Circles around the objects' geometric centre with sinusoidal perturbation.
+
+    Where the first draw cannot be filmed, later ones relax all but field of view and distance;
+    `docs/scenes.md` says how.
+    """
 
     fov: tuple[Annotated[float, Field(gt=5, lt=150)], Annotated[float, Field(gt=5, lt=150)]] = (
         Field((35.0, 60.0), description="horizontal field of view, degrees")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import typing
 from collections.abc import Iterator
@@ -37,7 +38,7 @@ def _section(model: type[BaseModel], prefix: str) -> Iterator[str]:
     """A heading and a table for a section, then its subsections."""
     yield f"## {prefix.rstrip('.') or 'Top level'}"
     yield ""
-    yield (model.__doc__ or "").strip()
+    yield inspect.cleandoc(model.__doc__ or "")
     yield ""
     yield "| key | type | default | meaning |"
     yield "|---|---|---|---|"
