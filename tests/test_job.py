@@ -155,3 +155,75 @@ def test_files_count_by_content_not_by_path(tmp_path):
         for n in "abc"
     ]
     assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_section_whose_keys_are_all_commented_out_is_as_if_absent(tmp_path):
+    assert load_job(job_file(tmp_path, MINIMAL + "render:\nobjects: {families: }\n")) == load_job(
+        job_file(tmp_path, MINIMAL, "plain.yaml")
+    )
+    assert load_job(job_file(tmp_path, MINIMAL + "render:\n"), ["render.samples=2"]).render.samples
+
+
+@pytest.mark.parametrize("value", ["[1]", "3", "fast"])
+def test_a_value_in_place_of_a_section_is_named(tmp_path, value):
+    assert "render: " in message(tmp_path, MINIMAL + f"render: {value}\n")
+    assert "is no section" in message(tmp_path, MINIMAL + f"render: {value}\n")
+
+
+@pytest.mark.parametrize(
+    ("addition", "key"),
+    [
+        ("sequences: yes", "sequences"),
+        ("fps: .nan", "fps"),
+        ("fps: .inf", "fps"),
+        ("camera: {distance: [.nan, 2]}", "camera.distance"),
+        ("camera: {distance: [0, 2]}", "camera.distance"),
+        ("camera: {elevation: [10, 90]}", "camera.elevation"),
+        ("objects: {scale: [-1, 1]}", "objects.scale"),
+        ("lights: {strength: [0, 1]}", "lights.strength"),
+        ("output: {channels: []}", "output.channels"),
+        ("output: {channels: [rgb, rgb]}", "output"),
+        ("1: 2", "1"),
+    ],
+)
+def test_values_that_no_scene_can_have_are_errors(tmp_path, addition, key):
+    text = f"name: one\n{'' if 'sequences' in addition else 'sequences: 2'}\n{addition}\n"
+    assert f"job.yaml: {key}" in message(tmp_path, text)
+
+
+def test_yaml_anchors_may_be_merged(tmp_path):
+    text = MINIMAL + "camera: &c {arc: [1, 2]}\n"
+    path = job_file(tmp_path, text.replace("&c {", "{<<: {fov: [40, 50]}, "))
+    assert load_job(path).camera.fov == (40, 50)
+
+
+def test_a_key_given_twice_in_an_override_is_an_error(tmp_path):
+    text = message(tmp_path, MINIMAL, "objects.weights={bowl: 1, bowl: 2}")
+    assert "'bowl' is given twice" in text
+
+
+def test_a_path_on_the_command_line_counts_from_where_the_user_is(tmp_path, monkeypatch):
+    path = job_file(tmp_path, MINIMAL)
+    (tmp_path / "inner").mkdir()
+    monkeypatch.chdir(tmp_path / "inner")
+    for setting in ("objects={meshes: [{path: cup.glb}]}", "objects.meshes=[{path: cup.glb}]"):
+        assert load_job(path, [setting]).objects.meshes[0].path == str(tmp_path / "inner/cup.glb")
+
+
+def test_a_path_with_folders_is_never_taken_for_a_built_in_job(tmp_path):
+    with pytest.raises(JobError, match="no such job file"):
+        load_job(tmp_path / "preview.yaml")
+
+
+def test_materials_count_by_what_their_records_say(tmp_path):
+    record = (
+        "- {name: odd_glass, kind: glass, optical_class: transparent, model: dielectric, abbe: 60, "
+        "ior: [1.5, 1.6], absorption: [1, 1, 1], roughness: [0, 0.1], density: [2400, 2500], "
+        "friction: [0.3, 0.4], restitution: [0.1, 0.2], source: a table}\n"
+    )
+    ids = []
+    for name, text in (("a", record), ("b", "# a remark\n" + record), ("c", "[]\n")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "mine.yaml").write_text(text)
+        ids.append(identity(load_job("preview", [f"materials.folder={tmp_path / name}"])))
+    assert ids[0] == ids[1] != ids[2]

@@ -9,22 +9,41 @@ from __future__ import annotations
 import typing
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 # Raise when the same job would give other pixels or geometry than before.
 GENERATOR_VERSION = 1
 
-Range = tuple[float, float]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
 Channel = Literal["rgb", "depth", "depth_behind", "normal", "instance"]
 CHANNELS: tuple[Channel, ...] = ("rgb", "depth", "depth_behind", "normal", "instance")
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Weights = dict[str, Annotated[float, Field(ge=0)]]
+Elevation = Annotated[float, Field(ge=0, le=89)]
+Weights = dict[str, NotNegative]
 
 
 class Section(BaseModel):
     """A part of a job; unknown keys are errors and ranges are (low, high)."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False
+    )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[str(info.field_name)]
+        if isinstance(value, bool) and field.annotation is not bool:
+            raise ValueError("yes, no, true and false are no value here; write what is meant")
+        return value
 
     @model_validator(mode="after")
     def _ranges_ascend(self) -> Section:
@@ -80,7 +99,9 @@ class ObjectsConfig(Section):
         {"transparent": 0.6, "reflective": 0.3, "opaque": 0.1},
         description="weight of each optical class",
     )
-    scale: Range = Field((0.85, 1.15), description="factor on an asset's real size")
+    scale: tuple[Positive, Positive] = Field(
+        (0.85, 1.15), description="factor on an asset's real size"
+    )
     upright: Fraction = Field(
         0.5, description="share of objects that start standing, of those that can stand"
     )
@@ -133,7 +154,9 @@ class LightsConfig(Section):
     environments: str = Field(
         "builtin", description="`builtin` (the eight that ship with bpy), or a folder of .exr/.hdr"
     )
-    strength: Range = Field((0.6, 1.6), description="factor on the environment's radiance")
+    strength: tuple[Positive, Positive] = Field(
+        (0.6, 1.6), description="factor on the environment's radiance"
+    )
     rigs: Weights = Field(
         {"environment": 0.5, "window": 0.25, "studio": 0.25},
         description="weight of each light rig",
@@ -150,16 +173,28 @@ class CameraConfig(Section):
     fov: tuple[Annotated[float, Field(gt=5, lt=150)], Annotated[float, Field(gt=5, lt=150)]] = (
         Field((35.0, 60.0), description="horizontal field of view, degrees")
     )
-    distance: Range = Field(
+    distance: tuple[Positive, Positive] = Field(
         (1.0, 1.6),
         description="distance in units of the one at which all objects just fill the frame",
     )
-    elevation: Range = Field((12.0, 60.0), description="angle above the horizon, degrees")
-    arc: Range = Field((60.0, 360.0), description="degrees travelled over the sequence")
-    radius_wobble: Range = Field((0.0, 0.12), description="amplitude, share of the radius")
-    height_wobble: Range = Field((0.0, 0.15), description="amplitude, share of the height")
-    look_wobble: Range = Field((0.0, 0.08), description="amplitude, share of the objects' radius")
-    cycles: Range = Field((0.5, 3.0), description="cycles of a perturbation over the sequence")
+    elevation: tuple[Elevation, Elevation] = Field(
+        (12.0, 60.0), description="angle above the horizon, degrees"
+    )
+    arc: tuple[NotNegative, NotNegative] = Field(
+        (60.0, 360.0), description="degrees travelled over the sequence"
+    )
+    radius_wobble: tuple[Fraction, Fraction] = Field(
+        (0.0, 0.12), description="amplitude, share of the radius"
+    )
+    height_wobble: tuple[Fraction, Fraction] = Field(
+        (0.0, 0.15), description="amplitude, share of the height"
+    )
+    look_wobble: tuple[NotNegative, NotNegative] = Field(
+        (0.0, 0.08), description="amplitude, share of the objects' radius"
+    )
+    cycles: tuple[NotNegative, NotNegative] = Field(
+        (0.5, 3.0), description="cycles of a perturbation over the sequence"
+    )
 
 
 class PhysicsConfig(Section):
@@ -201,7 +236,9 @@ class RenderConfig(Section):
 class OutputConfig(Section):
     """What is written."""
 
-    channels: list[Channel] = Field(list(CHANNELS), description="channels to store")
+    channels: Annotated[list[Channel], Field(min_length=1)] = Field(
+        list(CHANNELS), description="channels to store; only what they need is rendered"
+    )
     sequences_per_shard: Annotated[int, Field(ge=1)] = Field(
         100, description="sequences packed into one shard"
     )
@@ -209,12 +246,21 @@ class OutputConfig(Section):
         100, description="preview videos, evenly chosen among the sequences"
     )
 
+    @model_validator(mode="after")
+    def _channels_once(self) -> OutputConfig:
+        twice = {name for name in self.channels if self.channels.count(name) > 1}
+        if twice:
+            raise ValueError(f"channels: {', '.join(sorted(twice))} is named twice; name it once")
+        return self
+
 
 class RunConfig(Section):
     """How the work is done; nothing here changes what is made."""
 
     workers: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="sequences at a time")
-    threads: Annotated[int, Field(ge=0)] = Field(0, description="per worker; 0 shares all cores")
+    threads: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="per worker; 0 shares the cores among the workers"
+    )
     attempts: Annotated[int, Field(ge=1)] = Field(3, description="tries before one is set aside")
     frame_timeout: Annotated[float, Field(gt=0)] = Field(
         1800.0, description="seconds without a new frame after which Blender is stopped"
@@ -230,7 +276,7 @@ class Job(Section):
         description="name of the data set and of its default output folder"
     )
     seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="0 is a seed like others")
-    sequences: Annotated[int, Field(ge=1)] = Field(description="how many to make")
+    sequences: Annotated[int, Field(ge=1, le=1_000_000)] = Field(description="how many to make")
     frames: Annotated[int, Field(ge=1, le=100_000)] = Field(120, description="per sequence")
     fps: Annotated[float, Field(gt=0)] = Field(24.0, description="frames per second")
     width: Annotated[int, Field(ge=16, le=16384)] = Field(832, description="pixels")

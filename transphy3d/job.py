@@ -16,20 +16,22 @@ from transphy3d.config import GENERATOR_VERSION, Job
 from transphy3d.errors import JobError
 from transphy3d.files import canonical_json, sha256_file, sha256_text
 from transphy3d.library import builtin
+from transphy3d.materials.library import load_library
 
 BASE_KEY = "base"
 BUILTIN_ENVIRONMENTS = "builtin"
 # What may differ between two runs that make the same pixels and geometry.
 NOT_IDENTITY = ("name", "sequences", "run")
 NOT_IDENTITY_KEYS = (("render", "device"), ("output", "sequences_per_shard"), ("output", "videos"))
-PATH_KEYS = ("plugins", "objects.meshes", "materials.folder", "lights.environments")
+MERGE_TAG = "tag:yaml.org,2002:merge"  # the key of `<<: *anchor`
 
 
 class _UniqueKeyLoader(yaml.SafeLoader):
     """YAML in which a key given twice is an error rather than the last one winning."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        plain = [key for key, _ in node.value if key.tag != MERGE_TAG]
+        keys = [self.construct_object(key, deep=True) for key in plain]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
@@ -49,13 +51,16 @@ def load_job(path: Path | str, overrides: Iterable[str] = ()) -> Job:
     data = _read_with_base(found, ())
     for text in overrides:
         _override(data, text)
+    # All paths of files are absolute by now; one on the command line counts from where the user is.
+    _map_paths(data, lambda path: str(Path(path).expanduser().resolve()))
     return check_job(data, str(found))
 
 
 def find_job(path: Path | str) -> Path:
-    """The job file at `path`, or the built-in one of that name."""
-    candidates = [Path(path), builtin("jobs") / Path(path).name]
-    candidates += [builtin("jobs") / f"{path}.yaml"] if Path(path).suffix == "" else []
+    """The job file at `path`, or the built-in one of that name; a path with folders is no name."""
+    candidates = [Path(path)]
+    if Path(path).name == str(path):
+        candidates += [builtin("jobs") / f"{path}{suffix}" for suffix in ("", ".yaml")]
     for candidate in candidates:
         if candidate.is_file():
             return candidate.resolve()
@@ -66,10 +71,24 @@ def find_job(path: Path | str) -> Path:
 def check_job(data: dict[str, Any], source: str) -> Job:
     """A `Job` from plain data. Raises JobError that lists every fault found in `source`."""
     try:
-        return Job.model_validate(data)
+        return Job.model_validate(_without_empty_sections(data, Job))
     except ValidationError as error:
         lines = [_explain(detail) for detail in error.errors()]
         raise JobError("\n".join(f"{source}: {line}" for line in lines)) from None
+
+
+def _without_empty_sections(data: Any, model: type[BaseModel]) -> Any:
+    """`data` without the sections whose keys are all commented out, which YAML reads as null."""
+    if not isinstance(data, dict):
+        return data
+    kept = {}
+    for key, value in data.items():
+        section = _section(model, key)
+        if section is None:
+            kept[key] = value
+        elif value is not None:
+            kept[key] = _without_empty_sections(value, section)
+    return kept
 
 
 def _read_with_base(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
@@ -134,6 +153,8 @@ def _merge(base: Any, data: Any, model: type[BaseModel]) -> dict[str, Any]:
     merged = dict(base)
     for key, value in data.items():
         section = _section(model, key)
+        if section and value is None:
+            continue
         both = isinstance(value, dict) and isinstance(merged.get(key), dict)
         merged[key] = _merge(merged[key], value, section) if section and both else value
     return merged
@@ -145,18 +166,18 @@ def _override(data: dict[str, Any], text: str) -> None:
     if not equals or not key.strip():
         raise JobError(f"--set {text!r}: is not of the form key=value, as in render.samples=64")
     try:
-        parsed = yaml.safe_load(value) if value else ""
+        parsed = yaml.load(value, _UniqueKeyLoader) if value else ""
     except yaml.YAMLError as error:
         raise JobError(f"--set {text!r}: the value is not valid YAML: {error}") from None
     *parents, last = key.strip().split(".")
     place = data
     for parent in parents:
-        place = place.setdefault(parent, {})
+        if place.get(parent) is None:
+            place[parent] = {}
+        place = place[parent]
         if not isinstance(place, dict):
             raise JobError(f"--set {text!r}: {parent} is a plain value and has no keys inside")
     place[last] = parsed
-    if key.strip() in PATH_KEYS:  # a path on the command line is relative to where the user is
-        _map_paths(data, lambda path: str(Path(path).expanduser().resolve()))
 
 
 def _explain(detail: ErrorDetails) -> str:
@@ -167,6 +188,8 @@ def _explain(detail: ErrorDetails) -> str:
     if detail["type"] == "missing":
         return f"{where}: is missing; add it"
     value = detail.get("input")
+    if detail["type"] == "model_type":
+        return f"{where}: {value!r} is no section; write its keys indented below it"
     shown = f" (value {value!r})" if not isinstance(value, dict) else ""
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}{shown}"
 
@@ -204,8 +227,9 @@ def identity(job: Job) -> str:
         del data[key]
     for section, key in NOT_IDENTITY_KEYS:
         del data[section][key]
+    del data["materials"]["folder"]  # its records count, as part of the library
     _map_paths(data, content_hash)
-    materials = content_hash(str(builtin("materials")))
+    materials = load_library(job.materials.folder).sha256
     return sha256_text(canonical_json([GENERATOR_VERSION, materials, data]))
 
 

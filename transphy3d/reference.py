@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import typing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,16 @@ from pydantic.fields import FieldInfo
 from transphy3d.assets.procedural.family import families
 from transphy3d.config import Job
 from transphy3d.files import write_text
+
+# Attributes of pydantic's constraints, and how the page writes them.
+LIMITS = {
+    "ge": "≥",
+    "gt": ">",
+    "le": "≤",
+    "lt": "<",
+    "min_length": "of length ≥",
+    "pattern": "like",
+}
 
 
 def job_reference() -> str:
@@ -64,15 +74,27 @@ def _listed(kind: Any) -> list[type[BaseModel]]:
 
 
 def _kind(field: FieldInfo) -> str:
-    limits = [str(limit) for limit in field.metadata]
-    return " ".join([_type_name(field.annotation), *(f"({limit})" for limit in limits)])
+    return f"{_type_name(field.annotation)}{_limits(field.metadata)}"
+
+
+def _limits(metadata: Iterable[Any]) -> str:
+    """What bounds a value, as in " > 0 and ≤ 1"."""
+    inner = [part for limit in metadata for part in getattr(limit, "metadata", [limit])]
+    found = (
+        f"{sign} {getattr(part, name)}"
+        for part in inner
+        for name, sign in LIMITS.items()
+        if getattr(part, name, None) is not None
+    )
+    words = " and ".join(found)
+    return f" {words}" if words else ""
 
 
 def _type_name(kind: Any) -> str:
     """A type in words."""
     origin, args = typing.get_origin(kind), typing.get_args(kind)
     if origin is typing.Annotated:
-        return _type_name(args[0])
+        return f"{_type_name(args[0])}{_limits(args[1:])}"
     if origin is typing.Literal:
         return " or ".join(f"`{value}`" for value in args)
     if origin is tuple:
