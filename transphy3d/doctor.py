@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from transphy3d.cores import usable_cores
 from transphy3d.errors import RunError
 
 Status = Literal["ok", "warn", "fail"]
@@ -232,13 +233,6 @@ def check_import(name: str, package: str, result: Probe) -> Finding:
     return Finding(name, "fail", ending(result), remedy)
 
 
-def usable_cores() -> int:
-    """Cores of this process's affinity mask, where the system has one."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def cgroup_limit(path: Path = Path("/sys/fs/cgroup/memory.max")) -> int | None:
     """A container's memory limit in bytes, None where there is none."""
     try:
@@ -316,7 +310,7 @@ def check_out(out: Path | None) -> Finding:
 
 
 def check_temporary() -> Finding:
-    """Room for the stage and the frames of the sequences in work."""
+    """Room for what `replay` renders; a run keeps everything in its own folder."""
     folder = Path(tempfile.gettempdir())
     return check_disk("temporary folder", folder, shutil.disk_usage(folder).free)
 
@@ -372,5 +366,6 @@ def install_libraries() -> list[str]:
         ["update", "-qq"],
         ["install", "-qq", "-y", "--no-install-recommends", *packages],
     ):
-        subprocess.run([apt, *words], check=True, stdout=subprocess.DEVNULL)
+        if subprocess.run([apt, *words], check=False, stdout=subprocess.DEVNULL).returncode:
+            raise RunError(f"apt-get {words[0]} failed; {install_command(missing)}")
     return packages

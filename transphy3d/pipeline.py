@@ -17,12 +17,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from pydantic import ValidationError
 
 import transphy3d
 from transphy3d.config import Channel, Job
+from transphy3d.cores import threads_per_worker
 from transphy3d.errors import ImpossibleScene, SceneRejected
 from transphy3d.files import write_text
-from transphy3d.groundtruth.passes import ground_truth
+from transphy3d.groundtruth.passes import ground_truth, metres, read_depth
 from transphy3d.jsonio import from_json, record, to_data, to_json
 from transphy3d.materials.library import Library, load_library
 from transphy3d.physics.settle import settle
@@ -34,8 +36,8 @@ from transphy3d.scenes.geometry import Geometry
 from transphy3d.scenes.render_settings import resolve
 from transphy3d.scenes.sample import sample_scene
 from transphy3d.scenes.spec import SettledScene
-from transphy3d.scenes.stage import Phase
-from transphy3d.scenes.stage_build import build_stage, object_rows
+from transphy3d.scenes.stage import Phase, RenderSettings, phases_for
+from transphy3d.scenes.stage_build import build_stage, object_rows, refresh_stage
 from transphy3d.shards.schema import ObjectRow, Provenance, Rejection, SequenceMeta
 from transphy3d.shards.writer import SequenceWriter
 from transphy3d.versions import versions
@@ -59,19 +61,19 @@ def prepare(
 ) -> Prepared:
     """Find an acceptable scene and write it as a stage folder; a prepared one is kept.
 
+    What `run` and `render.device` say holds for a kept scene as well.
     cache : folder for what is derived from mesh files
     only : frames to render instead of all
     Raises ImpossibleScene when the job's attempts are used up.
     """
-    file = stage / SCENE_FILE
-    if file.exists():
-        return from_json(Prepared, file.read_bytes())
+    settings = resolve(job.render, scene_seed(job, index), threads_per_worker(job))
+    if kept := _kept(job, settings, stage):
+        return kept
     began, cpu_began = time.perf_counter(), time.process_time()
     load_plugins(job.plugins)
     settled, geometry, rejections = find_scene(
         job, index, load_library(job.materials.folder), cache
     )
-    settings = resolve(job.render, scene_seed(job, index), job.run.threads)
     built = build_stage(settled, geometry, job, settings, stage)
     if only is not None:
         write_text(stage / "stage.json", to_json(replace(built, only=only)))
@@ -82,7 +84,17 @@ def prepare(
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
     )
-    write_text(file, to_json(prepared))
+    write_text(stage / SCENE_FILE, to_json(prepared))
+    return prepared
+
+
+def _kept(job: Job, settings: RenderSettings, stage: Path) -> Prepared | None:
+    """The scene that an earlier try prepared; None if there is none that this version reads."""
+    try:
+        prepared = from_json(Prepared, (stage / SCENE_FILE).read_bytes())
+        refresh_stage(prepared.settled, job, settings, stage)
+    except (FileNotFoundError, ValidationError):
+        return None
     return prepared
 
 
@@ -145,19 +157,23 @@ def frame_file(stage: Path, phase: Phase, frame: int) -> Path:
 def read_frame(
     stage: Path, settled: SettledScene, frame: int, channels: Collection[Channel]
 ) -> dict[str, NDArray[Any]]:
-    """The named channels of one rendered frame, as `transphy3d.shards.schema` defines them."""
-    behind = frame_file(stage, "behind", frame) if "depth_behind" in channels else None
-    truth = ground_truth(
-        frame_file(stage, "truth", frame),
-        behind,
-        np.array(settled.intrinsics),
-        np.array(settled.world_to_camera[frame]),
-    )
-    found: dict[str, NDArray[Any]] = {n: getattr(truth, n) for n in channels if n != "rgb"}
-    if "rgb" in channels:
-        with Image.open(frame_file(stage, "rgb", frame)) as picture:
-            found["rgb"] = np.asarray(picture.convert("RGB"))
-    return found
+    """The named channels of one rendered frame, as `transphy3d.shards.schema` defines them.
+
+    Only the files of the phases that these channels need are read.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    for phase in phases_for(channels):
+        file = frame_file(stage, phase, frame)
+        if phase == "rgb":
+            with Image.open(file) as picture:
+                found["rgb"] = np.asarray(picture.convert("RGB"))
+        elif phase == "behind":
+            found["depth_behind"] = metres(read_depth(file))
+        else:
+            pose = np.array(settled.world_to_camera[frame])
+            truth = ground_truth(file, None, np.array(settled.intrinsics), pose)
+            found |= {n: getattr(truth, n) for n in ("depth", "normal", "instance")}
+    return {name: found[name] for name in channels}
 
 
 def render_report(stage: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transphy3d.config import CHANNELS, Job
-from transphy3d.errors import RenderError, ShardError
+from transphy3d.errors import DeviceError, RenderError, ShardError
 from transphy3d.farm.blender_process import run_blender
 from transphy3d.job import check_job
 from transphy3d.jsonio import to_data
@@ -84,7 +84,8 @@ def _compare(job: Job, sequence: Sequence, folder: Path, frames: tuple[int, ...]
     end = run_blender(stage, folder / "log.txt", job.run.frame_timeout, lambda counts: None)
     if end.code != 0:
         log = (folder / "log.txt").read_text(errors="replace")[-2000:]
-        raise RenderError(f"sequence {sequence.name} could not be rendered again:\n{log}")
+        kind = DeviceError if end.code == DeviceError.exit_code else RenderError
+        raise kind(f"sequence {sequence.name} could not be rendered again:\n{log}")
     same_scene = to_data(prepared.settled) == sequence.scene
     channels = [name for name in CHANNELS if name in sequence.channels]
     compared = (

@@ -19,7 +19,13 @@ from transphy3d.preview.colour import (
 )
 from transphy3d.shards.reader import Sequence
 
-TITLES = {"rgb": "RGB", "depth": "Depth", "normal": "Normals", "instance": "Instances"}
+TITLES = {
+    "rgb": "RGB",
+    "depth": "Depth",
+    "normal": "Normals",
+    "instance": "Instances",
+    "depth_behind": "Depth behind",
+}
 # Frames and pixels that the depth range is taken from: quantiles need no more.
 RANGE_FRAMES = 6
 RANGE_STRIDE = 3
@@ -42,13 +48,14 @@ class Painter:
 
     @property
     def channels(self) -> list[str]:
-        """The sequence's channels that have a picture, in the order they are shown."""
-        return [name for name in TITLES if name in self.sequence.channels]
+        """The channels that are shown, in their order; depth behind only where it is alone."""
+        stored = [name for name in TITLES if name in self.sequence.channels]
+        return [name for name in stored if name != "depth_behind"] or stored
 
     def paint(self, channel: str, frame: int) -> Picture:
         """(H, W, 3) picture of a channel; one of `channels`."""
         values = self.sequence[channel][frame]
-        if channel == "depth":
+        if channel in ("depth", "depth_behind"):
             return depth_picture(values, self.near, self.far)
         if channel == "normal":
             return normal_picture(values)
@@ -59,11 +66,12 @@ class Painter:
 
 def painter(sequence: Sequence) -> Painter:
     """A painter whose depth range comes from a few frames of the sequence."""
-    if "depth" not in sequence.channels:
+    stored = [name for name in ("depth", "depth_behind") if name in sequence.channels]
+    if not stored:
         return Painter(sequence, 1.0, 2.0)
     frames = spread(len(sequence), RANGE_FRAMES)
     step = slice(None, None, RANGE_STRIDE)
-    near, far = depth_range(sequence["depth"][frame][step, step] for frame in frames)
+    near, far = depth_range(sequence[stored[0]][frame][step, step] for frame in frames)
     return Painter(sequence, near, far)
 
 

@@ -13,8 +13,10 @@ A stage folder:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Literal
 
+from transphy3d.config import Channel
 from transphy3d.jsonio import record
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.spec import AreaLight, Environment, Matrix3, Matrix4
@@ -22,6 +24,20 @@ from transphy3d.scenes.spec import AreaLight, Environment, Matrix3, Matrix4
 STAGE_VERSION = 1
 Phase = Literal["truth", "behind", "rgb"]
 PHASES: tuple[Phase, ...] = ("truth", "behind", "rgb")
+# The phase that each channel is read from.
+PHASE_OF: dict[Channel, Phase] = {
+    "rgb": "rgb",
+    "depth": "truth",
+    "depth_behind": "behind",
+    "normal": "truth",
+    "instance": "truth",
+}
+
+
+def phases_for(channels: Collection[Channel]) -> tuple[Phase, ...]:
+    """The phases that these channels need, in the order of rendering."""
+    needed = {PHASE_OF[name] for name in channels}
+    return tuple(phase for phase in PHASES if phase in needed)
 
 
 @record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from transphy3d.assets.geometry import Asset, FloatArray, Mesh, Part
 from transphy3d.config import Job
 from transphy3d.files import replacing, write_text
-from transphy3d.jsonio import to_json
+from transphy3d.jsonio import from_json, to_json
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.assembly import with_liquid
 from transphy3d.scenes.geometry import Geometry, StaticBody
@@ -19,11 +19,11 @@ from transphy3d.scenes.lights import resolved
 from transphy3d.scenes.rotations import as_matrix4, pose_matrix
 from transphy3d.scenes.spec import Environment, ObjectSpec, SettledScene, Vec3
 from transphy3d.scenes.stage import (
-    PHASES,
     STAGE_VERSION,
     RenderSettings,
     Stage,
     StageObject,
+    phases_for,
 )
 from transphy3d.scenes.surface_points import surface_points
 from transphy3d.shards.schema import POINTS_PER_OBJECT, ObjectRow
@@ -83,6 +83,25 @@ def build_stage(
     return stage
 
 
+def refresh_stage(settled: SettledScene, job: Job, settings: RenderSettings, folder: Path) -> None:
+    """Bring a kept stage.json up to this machine and to the job's keys that are no identity.
+
+    Device, threads and the paths of the built-in environments may have changed since it was
+    written. Raises pydantic.ValidationError for a stage of another version.
+    """
+    path = folder / STAGE_FILE
+    kept = from_json(Stage, path.read_bytes())
+    environment = settled.spec.lights.environment
+    current = replace(
+        kept,
+        environment=resolved(environment) if environment else None,
+        render=settings,
+        save_blend=job.run.keep_blend,
+    )
+    if current != kept:
+        write_text(path, to_json(current))
+
+
 def _stage(
     settled: SettledScene, job: Job, settings: RenderSettings, objects: tuple[StageObject, ...]
 ) -> Stage:
@@ -98,7 +117,7 @@ def _stage(
         environment=resolved(environment) if environment else None,
         areas=lights.areas,
         render=settings,
-        phases=PHASES,
+        phases=phases_for(job.output.channels),
         save_blend=job.run.keep_blend,
     )
 
@@ -107,10 +126,10 @@ def _stage_object(piece: Piece, settled: SettledScene) -> StageObject:
     spec, asset = piece.spec, piece.asset
     matrix = pose_matrix(settled.poses[spec.id])
     matrix[:3, :3] *= spec.scale
-    name = f"object{spec.id:03d}_{piece.part.name}"
     return StageObject(
-        name=name,
-        mesh=name,
+        name=f"object{spec.id:03d}_{piece.part.name}",
+        # A user's mesh file names its parts, and such a name need be no file name.
+        mesh=f"instance{piece.instance:03d}",
         instance=piece.instance,
         matrix=as_matrix4(matrix),
         material=piece.material,
