@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -17,6 +18,17 @@ HASH_BLOCK_BYTES = 1 << 20
 def scratch_name(path: Path) -> Path:
     """A name beside `path` that no other process uses and that no reader looks at."""
     return path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.part")
+
+
+def remove_scratch(path: Path) -> None:
+    """Remove what killed processes left of `path`; call it only while no other may write it."""
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        left.unlink(missing_ok=True)
+
+
+def is_full(error: BaseException) -> bool:
+    """Whether an error says that no space is left."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def fsync(path: Path) -> None:

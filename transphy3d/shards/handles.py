@@ -73,5 +73,9 @@ def open_file(path: Path) -> h5py.File:
         raise ShardError(f"{path}: no such file") from None
     except OSError as error:
         raise ShardError(f"{path}: not a readable HDF5 file ({error}); make it again") from error
-    check_version(path, file.attrs.get("format"), file.attrs.get("version"))
+    try:
+        check_version(path, file.attrs.get("format"), file.attrs.get("version"))
+    except ShardError:
+        file.close()
+        raise
     return file

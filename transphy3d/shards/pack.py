@@ -10,9 +10,9 @@ from pathlib import Path
 import h5py
 
 from transphy3d.errors import ShardError
-from transphy3d.files import replacing, sha256_file, write_json, write_text
+from transphy3d.files import is_full, replacing, sha256_file, write_json, write_text
 from transphy3d.jsonio import to_data
-from transphy3d.shards.index import INDEX_NAME, SUMS_NAME, Index, IndexEntry
+from transphy3d.shards.index import INDEX_NAME, SUMS_NAME, Index, IndexEntry, read_index
 from transphy3d.shards.reader import Dataset, PathLike, Sequence, open_dataset
 from transphy3d.shards.schema import CHANNELS, FORMAT_NAME, FORMAT_VERSION, channel
 from transphy3d.shards.writer import create_file
@@ -32,7 +32,8 @@ def pack(
     channels : those to keep; None keeps all
 
     The same sequences give the same bytes, so packing again changes nothing. The index is
-    written after the shards that it names; shards of `name` that it no longer names are removed.
+    written after the shards that it names; those of the index before that it no longer names are
+    removed.
     Raises ShardError on a name that comes twice, a missing channel or a damaged file.
     """
     sequences = open_dataset(source)
@@ -41,7 +42,7 @@ def pack(
     entries: list[IndexEntry] = []
     shards: dict[str, str] = {}
     for start in range(0, len(sequences), per_shard):
-        path = out / f"{name}-{start // per_shard:05d}.h5"
+        path = out / shard_name(name, start, per_shard)
         batch = sequences[start : start + per_shard]
         shards[path.name], added = _write_shard(path, batch, channels)
         entries += added
@@ -49,6 +50,11 @@ def pack(
     index = _index(name, entries, shards)
     _publish_index(out, index)
     return index
+
+
+def shard_name(name: str, number: int, per_shard: int) -> str:
+    """File name of the shard that holds sequence `number` of the data set `name`."""
+    return f"{name}-{number // per_shard:05d}.h5"
 
 
 def _check_names(sequences: Dataset) -> None:
@@ -85,7 +91,14 @@ def _copy(sequence: Sequence, file: h5py.File, channels: Iterable[str], shard: s
                 group.copy(name, target)
                 group.copy(f"checksums/{name}", target["checksums"], name)
 
-    sequence.fetch(copy)
+    try:
+        sequence.fetch(copy)
+    except (OSError, RuntimeError, KeyError) as error:
+        if is_full(error):
+            raise
+        raise ShardError(
+            f"{sequence.path}: sequence {sequence.name} is damaged ({error}); make it again"
+        ) from error
     return _entry(sequence, target, shard)
 
 
@@ -126,9 +139,18 @@ def _index(name: str, entries: list[IndexEntry], shards: dict[str, str]) -> Inde
 
 def _publish_index(out: Path, index: Index) -> None:
     """Write the index and SHA256SUMS, then remove shards that are no longer named."""
+    before = _named_before(out)
     write_json(out / INDEX_NAME, to_data(index))
     sums = {**index.shards, INDEX_NAME: sha256_file(out / INDEX_NAME)}
     write_text(out / SUMS_NAME, "".join(f"{sums[file]}  {file}\n" for file in sorted(sums)))
-    for stale in out.glob(f"{index.name}-[0-9][0-9][0-9][0-9][0-9].h5"):
-        if stale.name not in index.shards:
-            stale.unlink()
+    of_this_name = {path.name for path in out.glob(f"{index.name}-[0-9][0-9][0-9][0-9][0-9].h5")}
+    for stale in (of_this_name | before) - index.shards.keys():
+        (out / stale).unlink(missing_ok=True)
+
+
+def _named_before(out: Path) -> set[str]:
+    """Plain file names of the shards that the folder's present index names."""
+    try:
+        return {Path(name).name for name in read_index(out).shards}
+    except ShardError:
+        return set()

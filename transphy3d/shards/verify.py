@@ -79,8 +79,9 @@ def verify_sequence(
             return broken
         found = [*_cameras(sequence), *_repeated(sequence)]
         return found + (_frames(sequence, stride) if deep else [])
-    except ShardError as error:
-        return [_at(sequence, None, None, "open", str(error))]
+    except (ShardError, OSError, RuntimeError, KeyError, ValueError) as error:
+        # HDF5 says in any of these ways that its own structures are damaged.
+        return [_at(sequence, None, None, "open", f"{error}; make the sequence again")]
 
 
 def info(path: PathLike | SequenceOf[PathLike]) -> dict[str, Any]:

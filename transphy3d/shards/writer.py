@@ -74,17 +74,18 @@ class SequenceWriter:
         self._meta = meta
         self._specs = {name: channel(name) for name in channels}
         self._checksums: dict[str, list[NDArray[np.uint8]]] = {name: [] for name in channels}
-        self._stack = ExitStack()
         self._frames = 0
 
     def __enter__(self) -> Self:
-        scratch = self._stack.enter_context(replacing(self._path))
-        file = self._stack.enter_context(create_file(scratch))
-        self._group = file.create_group(self._meta.name)
-        _write_attributes(self._group, self._meta)
-        for spec in self._specs.values():
-            _create_channel(self._group, spec, self._meta)
-        _write_tables(self._group, self._meta)
+        with ExitStack() as stack:
+            scratch = stack.enter_context(replacing(self._path))
+            file = stack.enter_context(create_file(scratch))
+            self._group = file.create_group(self._meta.name)
+            _write_attributes(self._group, self._meta)
+            for spec in self._specs.values():
+                _create_channel(self._group, spec, self._meta)
+            _write_tables(self._group, self._meta)
+            self._stack = stack.pop_all()
         return self
 
     def __exit__(
