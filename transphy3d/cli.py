@@ -1,12 +1,14 @@
 """The command line: one command a stage; parse, call, print.
 
-Exit codes: 0 well; 2 wrong job or arguments; 3 unusable asset; 4 impossible scene; 5 a try
-failed; 6 no such device; 7 damaged data; 8 run directory or sequences set aside; 9 disk full;
-10 the unit is held by another process; 75 interrupted, run again to go on.
+Exit codes: 0 well; 1 a package lacks, or see `status` and `doctor`; 2 wrong job or arguments;
+3 unusable asset; 4 impossible scene; 5 a try failed; 6 no such device; 7 damaged data; 8 run
+directory or sequences set aside; 9 disk full; 10 the unit is held by another process; 75
+interrupted, run again to go on.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sys
@@ -17,7 +19,14 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from transphy3d import __version__
-from transphy3d.errors import Interrupted, RenderError, ShardError, TransPhy3DError
+from transphy3d.errors import (
+    DiskFull,
+    Interrupted,
+    RenderError,
+    ShardError,
+    TransPhy3DError,
+)
+from transphy3d.files import is_full
 from transphy3d.progress import Style, make_progress
 
 if TYPE_CHECKING:
@@ -57,13 +66,27 @@ Workers = Annotated[
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one line and an exit code."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, _interrupt)
     try:
         app()
     except TransPhy3DError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("transphy3d"):
+            raise
+        _fail(f"{error}; pip install 'transphy3d[render]'", TransPhy3DError.exit_code)
+    except OSError as error:
+        if not is_full(error):
+            raise
+        _fail(f"{error}; what is finished is kept: free space, run again", DiskFull.exit_code)
+
+
+def _fail(message: str, code: int) -> NoReturn:
+    """End with one line; on a full disk even that may not fit into a log, but the code does."""
+    with contextlib.suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
+    sys.exit(code)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
@@ -118,10 +141,11 @@ def render(
 @app.command()
 def plan(job_file: JobFile, out: Out = None, overrides: Overrides = None) -> None:
     """Check a job and lay out its run directory without making anything."""
-    from transphy3d.farm.rundir import make_plan
+    from transphy3d.farm.rundir import check_plan, make_plan
     from transphy3d.preflight import preflight
 
     job, root = _load(job_file, overrides, out)
+    check_plan(job, root)
     preflight(job, root / "cache")
     made = make_plan(job, root)
     print(f"{root}: {made.units} sequences of {job.frames} frames, job {made.job_sha256[:12]}")
@@ -139,12 +163,16 @@ def work(
     from transphy3d.farm.render import retry_unit
     from transphy3d.farm.rundir import RunDir, read_job
     from transphy3d.farm.unit import work as work_unit
+    from transphy3d.scenes.stage import phases_for
 
     job, run, reporter = read_job(out), RunDir(out), make_progress(progress)
+    phases = phases_for(job.output.channels)
     if retry:
         retry_unit(run, unit)
     try:
-        result = work_unit(job, run, unit, lambda n: reporter.frames(sum(n.values()), job.frames))
+        result = work_unit(
+            job, run, unit, lambda n: reporter.frames(min(n[p] for p in phases), job.frames)
+        )
     finally:
         reporter.close()
     print(f"sequence {unit:06d}: {result}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,8 @@ class Attempt:
     """One try at one unit.
 
     signal : name of the signal that killed Blender, as SIGSEGV
-    stage : scene, truth, behind, rgb or publish: what was being done
+    stage : scene, start, truth, behind, rgb, end or publish: what was being done; render where
+        that is not known
     seconds : wall clock; peak_memory : bytes
     """
 
@@ -114,7 +116,14 @@ def read_done(run: RunDir, index: int) -> dict[str, Any]:
     return data
 
 
+def last_message(run: RunDir, index: int) -> str:
+    """Why the last try failed."""
+    attempts = read_attempts(run, index)
+    return attempts[-1].message if attempts else "no record of a try is left"
+
+
 def set_aside(run: RunDir, index: int, reason: str) -> None:
     """Give a unit up, with the command that tries it again by hand."""
-    command = f"transphy3d work --out {run.root} --unit {index} --retry"
+    root = shlex.quote(str(run.root.resolve()))
+    command = f"transphy3d work --out {root} --unit {index} --retry"
     write_json(run.dead(index), {"unit": index, "reason": reason, "replay": command})

@@ -9,17 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from transphy3d.blender.report import CHATTER_NAME
-from transphy3d.scenes.stage import PHASES
+from transphy3d.scenes.stage import PHASES, Phase
 
 POLL_SECONDS = 0.2
 STOP_SECONDS = 20.0
-EXIT_INTERRUPTED = 75  # EX_TEMPFAIL of sysexits.h: try again
 _PR_SET_PDEATHSIG = 1
 
 
@@ -47,9 +46,9 @@ def die_with_parent() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
-def count_frames(stage: Path) -> dict[str, int]:
+def count_frames(stage: Path) -> dict[Phase, int]:
     """Finished frames on disk, by phase."""
-    folders = {phase: stage / "frames" / phase for phase in PHASES}
+    folders: dict[Phase, Path] = {phase: stage / "frames" / phase for phase in PHASES}
     return {
         phase: sum(not entry.name.startswith(".") for entry in os.scandir(folder))
         if folder.is_dir()
@@ -58,8 +57,14 @@ def count_frames(stage: Path) -> dict[str, int]:
     }
 
 
+def whole_frames(stage: Path, phases: Collection[Phase]) -> int:
+    """Frames on disk that every one of these phases has rendered."""
+    counts = count_frames(stage)
+    return min(counts[phase] for phase in phases)
+
+
 def run_blender(
-    stage: Path, log: Path, timeout: float, watch: Callable[[dict[str, int]], None]
+    stage: Path, log: Path, timeout: float, watch: Callable[[dict[Phase, int]], None]
 ) -> BlenderEnd:
     """Render a stage folder to its end.
 
@@ -83,7 +88,9 @@ def run_blender(
             _stop(process)
             raise
     _keep_last_words(stage / CHATTER_NAME, log)
-    return BlenderEnd(process.returncode, timed_out, _phase(stage), _read_error(stage))
+    error = _read_error(stage)
+    phase = error["phase"] if error else _phase(stage)
+    return BlenderEnd(process.returncode, timed_out, phase, error)
 
 
 def _keep_last_words(chatter: Path, log: Path) -> None:
@@ -98,10 +105,10 @@ def _watch(
     process: subprocess.Popen[bytes],
     stage: Path,
     timeout: float,
-    watch: Callable[[dict[str, int]], None],
+    watch: Callable[[dict[Phase, int]], None],
 ) -> bool:
     """Wait for the end; returns whether the process had to be stopped for silence."""
-    seen: dict[str, int] = {}
+    seen: dict[Phase, int] = {}
     last = time.monotonic()
     while process.poll() is None:
         time.sleep(POLL_SECONDS)
@@ -127,10 +134,10 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _phase(stage: Path) -> str:
-    """The phase that was being rendered: the last one with frames."""
+    """The phase that was being rendered: the last one with frames, "start" before any."""
     counts = count_frames(stage)
     started = [phase for phase in PHASES if counts[phase]]
-    return started[-1] if started else PHASES[0]
+    return started[-1] if started else "start"
 
 
 def _read_error(stage: Path) -> dict[str, Any] | None:

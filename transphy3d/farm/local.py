@@ -22,12 +22,14 @@ from transphy3d.farm.attempts import (
     close_lost_attempt,
     failures,
     is_published,
+    last_message,
     read_attempts,
     set_aside,
 )
-from transphy3d.farm.blender_process import count_frames, die_with_parent
+from transphy3d.farm.blender_process import die_with_parent, whole_frames
 from transphy3d.farm.rundir import RunDir, read_plan
 from transphy3d.progress import Progress
+from transphy3d.scenes.stage import phases_for
 
 POLL_SECONDS = 0.5
 EXIT_BUSY = 10
@@ -48,11 +50,12 @@ class _Active:
 
 @dataclass
 class _Run:
-    """The state of one engine call."""
+    """The state of one engine call; `frames` are finished ones by unit."""
 
     job: Job
     run: RunDir
     progress: Progress
+    frames: dict[int, int]
     waiting: deque[int]
     active: list[_Active] = field(default_factory=list)
 
@@ -65,27 +68,27 @@ def run_local(job: Job, root: Path, progress: Progress) -> None:
     """
     run = RunDir(root)
     units = read_plan(root).units
-    waiting = (i for i in range(units) if not is_published(run, i) and not run.dead(i).exists())
-    state = _Run(job, run, progress, deque(waiting))
+    frames = {index: frames_done(run, job, index) for index in range(units)}
+    open_units = (i for i in range(units) if not is_published(run, i))
+    waiting = deque(i for i in open_units if not run.dead(i).exists())
+    state = _Run(job, run, progress, frames, waiting)
     try:
         while state.waiting or state.active:
             _start(state)
             time.sleep(POLL_SECONDS)
-            progress.frames(frames_done(run, job, units), units * job.frames)
+            working = [active.index for active in state.active]
             _reap(state)
+            frames.update({index: frames_done(run, job, index) for index in working})
+            progress.frames(sum(frames.values()), units * job.frames)
     finally:
         _stop(state)
 
 
-def frames_done(run: RunDir, job: Job, units: int) -> int:
-    """Finished frames of the last channel rendered, over all units."""
-    published = [run.sequence(index).exists() for index in range(units)]
-    making = (
-        min(count for count in count_frames(run.stage(i)).values())
-        for i in range(units)
-        if not published[i] and run.stage(i).exists()
-    )
-    return job.frames * sum(published) + sum(making)
+def frames_done(run: RunDir, job: Job, index: int) -> int:
+    """Frames of a unit that are rendered in every phase."""
+    if is_published(run, index):
+        return job.frames
+    return whole_frames(run.stage(index), phases_for(job.output.channels))
 
 
 def _start(state: _Run) -> None:
@@ -132,26 +135,20 @@ def _settle(state: _Run, ended: _Active) -> None:
         progress.event("sequence left to another process", sequence=index)
         return
     close_lost_attempt(run, index, code)
-    if len(read_attempts(run, index)) == ended.attempts:
-        raise RunError(f"a worker ended with exit code {code} at once: {last_words(run, index)}")
-    if is_published(run, index):
-        progress.event(
-            "sequence done", sequence=index, seconds=read_attempts(run, index)[-1].seconds
-        )
+    attempts = read_attempts(run, index)
+    if is_published(run, index):  # perhaps by another process, between our look and our start
+        seconds = attempts[-1].seconds if attempts else 0.0
+        progress.event("sequence done", sequence=index, seconds=seconds)
         return
     if failures(run, index) >= state.job.run.attempts and not run.dead(index).exists():
-        set_aside(run, index, read_attempts(run, index)[-1].message)
+        set_aside(run, index, last_message(run, index))
     if run.dead(index).exists():
         progress.event("sequence set aside", sequence=index, why=last_message(run, index))
         return
+    if len(attempts) == ended.attempts:
+        raise RunError(f"a worker ended with exit code {code} at once: {last_words(run, index)}")
     progress.event("sequence failed, tried again", sequence=index, why=last_message(run, index))
     state.waiting.append(index)
-
-
-def last_message(run: RunDir, index: int) -> str:
-    """Why the last try failed."""
-    attempts = read_attempts(run, index)
-    return attempts[-1].message if attempts else last_words(run, index)
 
 
 def last_words(run: RunDir, index: int) -> str:
@@ -166,17 +163,3 @@ def _stop(state: _Run) -> None:
         active.process.terminate()
     for active in state.active:
         active.process.wait()
-
-
-def set_aside_units(root: Path) -> list[int]:
-    """Units that were given up."""
-    run = RunDir(root)
-    return [index for index in range(read_plan(root).units) if run.dead(index).exists()]
-
-
-def check_complete(root: Path) -> None:
-    """Raise RunError, naming the records, if any unit was given up."""
-    dead = set_aside_units(root)
-    if dead:
-        listing = ", ".join(str(RunDir(root).dead(index)) for index in dead[:5])
-        raise RunError(f"{len(dead)} sequences were set aside after their tries; see {listing}")

@@ -3,9 +3,15 @@
 job.yaml                   the resolved job
 plan.json                  identity of the job, number of units, versions, host
 sequences/000000.h5        published sequences
+cache/                     what is derived from the user's mesh files
+pack.lock                  held while shards are made
+verified.txt               SHA-256 of the index whose shards passed verification
 units/000000/log.txt       what Blender said
+units/000000/worker.txt    what the process said that made the sequence
+units/000000/lock          held by that process
 units/000000/stage/        scene and frames in the making; removed once published
 units/000000/attempts/     one record for each try
+units/000000/stage.blend   the scene as Blender has it, with run.keep_blend
 units/000000/done.json     size and SHA-256 of the published sequence
 units/000000/dead.json     why the unit was set aside
 shards/, preview/          what `pack` and `preview` make
@@ -21,8 +27,8 @@ from pathlib import Path
 from typing import Any
 
 from transphy3d.config import Job
-from transphy3d.errors import RunError
-from transphy3d.files import write_json, write_text
+from transphy3d.errors import DiskFull, RunError
+from transphy3d.files import is_full, write_json, write_text
 from transphy3d.job import dump_job, identity, load_job
 from transphy3d.versions import versions
 
@@ -80,6 +86,9 @@ class RunDir:
     def dead(self, index: int) -> Path:
         return self.unit(index) / "dead.json"
 
+    def blend(self, index: int) -> Path:
+        return self.unit(index) / "stage.blend"
+
     def lock(self, index: int) -> Path:
         return self.unit(index) / "lock"
 
@@ -92,22 +101,33 @@ class Plan:
     units: int
 
 
+def check_plan(job: Job, root: Path) -> Plan:
+    """The plan that the job makes of a run directory.
+
+    The same job may join a run and may ask for more sequences. Raises RunError when the folder
+    belongs to another job or holds a larger plan.
+    """
+    plan = Plan(identity(job), job.sequences)
+    if RunDir(root).plan_file.exists():
+        _check_same(RunDir(root), plan)
+    return plan
+
+
 def make_plan(job: Job, root: Path) -> Plan:
     """Lay out a run directory, or join the one that is there.
 
-    The same job may join and may ask for more sequences. Raises RunError when the folder
-    belongs to another job, holds a larger plan or cannot be written.
+    Raises RunError as `check_plan` does or when the folder cannot be written, DiskFull when no
+    space is left.
     """
-    run = RunDir(root)
-    plan = Plan(identity(job), job.sequences)
-    if run.plan_file.exists():
-        _check_same(run, plan)
+    run, plan = RunDir(root), check_plan(job, root)
     try:
         for folder in (run.sequences, root / "units"):
             folder.mkdir(parents=True, exist_ok=True)
         write_text(run.job_file, dump_job(job))
         write_json(run.plan_file, _plan_data(plan))
     except OSError as error:
+        if is_full(error):
+            raise DiskFull(f"{root}: {error}; free space, then run again") from None
         raise RunError(f"{root}: the run directory cannot be written: {error}") from None
     return plan
 
@@ -142,10 +162,12 @@ def read_plan(root: Path) -> Plan:
     path = RunDir(root).plan_file
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
+        if data["version"] != PLAN_VERSION:
+            raise ValueError(f"version {data['version']}, this program reads {PLAN_VERSION}")
         return Plan(data["job_sha256"], data["units"])
     except FileNotFoundError:
         raise RunError(f"{root}: is not a run directory, {path.name} is missing") from None
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path}: cannot be read ({error}); plan into a fresh folder") from None
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from transphy3d.farm.attempts import is_published, read_attempts
-from transphy3d.farm.blender_process import count_frames
+from transphy3d.farm.blender_process import whole_frames
 from transphy3d.farm.rundir import RunDir, read_job, read_plan
+from transphy3d.scenes.stage import phases_for
 
 
 @dataclass(frozen=True)
@@ -45,12 +46,13 @@ class Status:
 def read_status(root: Path) -> Status:
     """The state of the run directory `root`. Raises RunError where there is none."""
     run, units = RunDir(root), read_plan(root).units
-    frames = read_job(root).frames
+    job = read_job(root)
+    phases = phases_for(job.output.channels)
     published = [index for index in range(units) if is_published(run, index)]
     open_units = sorted(set(range(units)) - set(published))
     dead = [index for index in open_units if run.dead(index).exists()]
     running = [index for index in open_units if is_locked(run.lock(index))]
-    making = sum(min(count_frames(run.stage(i)).values()) for i in open_units)
+    making = sum(whole_frames(run.stage(i), phases) for i in open_units)
     return Status(
         planned=units,
         published=len(published),
@@ -58,8 +60,8 @@ def read_status(root: Path) -> Status:
         waiting=len(open_units) - len(set(dead) | set(running)),
         set_aside=dead,
         failed_tries=_failed_tries(run, units),
-        frames=frames * len(published) + making,
-        frames_planned=frames * units,
+        frames=job.frames * len(published) + making,
+        frames_planned=job.frames * units,
         seconds=_seconds(run, published),
         bytes=sum(run.sequence(index).stat().st_size for index in published),
     )

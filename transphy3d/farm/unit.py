@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import fcntl
 import resource
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -36,13 +34,17 @@ from transphy3d.farm.attempts import (
 )
 from transphy3d.farm.blender_process import BlenderEnd, run_blender
 from transphy3d.farm.rundir import RunDir, read_plan
+from transphy3d.farm.space import check_space, clear_stage, is_nearly_full
+from transphy3d.files import is_full, remove_scratch
+from transphy3d.job import identity
 from transphy3d.pipeline import prepare, publish
+from transphy3d.scenes.stage import Phase
 
 Result = Literal["done", "dead", "busy", "failed"]
-Watch = Callable[[dict[str, int]], None]
-# Uncompressed truth, depth behind and picture of one pixel, and room for the sequence itself.
-SCRATCH_BYTES_PER_PIXEL = 40
-MIN_FREE_BYTES = 64 << 20
+Watch = Callable[[dict[Phase, int]], None]
+# `status` holds a unit's lock for an instant to see whether it is free.
+LOCK_TRIES = 5
+LOCK_PAUSE_SECONDS = 0.1
 
 
 class _Failure(Exception):
@@ -66,11 +68,14 @@ def unit_lock(path: Path) -> Iterator[bool]:
     """Whether this process alone may work on the unit; the kernel frees it when we die."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-            return
+        for left in reversed(range(LOCK_TRIES)):
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if not left:
+                yield False
+                return
+            time.sleep(LOCK_PAUSE_SECONDS)
         yield True
 
 
@@ -80,11 +85,12 @@ def work(job: Job, run: RunDir, index: int, watch: Watch) -> Result:
     Returns "failed" when a further try may help. Raises JobError, DeviceError, DiskFull or
     Interrupted for what concerns the whole run; the try is recorded in any case.
     """
-    _check_index(run, index)
+    _check_plan(job, run, index)
     with unit_lock(run.lock(index)) as mine:
         if not mine:
             return "busy"
         if is_published(run, index):
+            clear_stage(job, run, index)  # in case its maker was killed before it could
             return "done"
         if run.dead(index).exists():
             return "dead"
@@ -92,10 +98,18 @@ def work(job: Job, run: RunDir, index: int, watch: Watch) -> Result:
         return _try(job, run, index, watch)
 
 
-def _check_index(run: RunDir, index: int) -> None:
-    units = read_plan(run.root).units
-    if not 0 <= index < units:
-        raise RunError(f"unit {index}: {run.root} has units 0 to {units - 1}; name one of them")
+def _check_plan(job: Job, run: RunDir, index: int) -> None:
+    """Raise RunError for a unit or a job that is not the planned one."""
+    plan = read_plan(run.root)
+    if not 0 <= index < plan.units:
+        raise RunError(
+            f"unit {index}: {run.root} has units 0 to {plan.units - 1}; name one of them"
+        )
+    if identity(job) != plan.job_sha256:
+        raise RunError(
+            f"{run.job_file}: it, a file that it names or transphy3d has changed since the run was "
+            "planned; restore it, or plan into another folder"
+        )
 
 
 def _try(job: Job, run: RunDir, index: int, watch: Watch) -> Result:
@@ -130,37 +144,25 @@ def _make(job: Job, run: RunDir, index: int, number: int, stage: _Stage, watch: 
         stage.name = end.phase
         raise _blender_failure(end, index)
     stage.name = "publish"
+    remove_scratch(run.sequence(index))
     publish(job, read_plan(run.root).job_sha256, index, folder, run.sequence(index), number)
     write_done(run, index)
-    if not job.run.keep_frames:
-        shutil.rmtree(folder)
+    clear_stage(job, run, index)
 
 
 def _blender_failure(end: BlenderEnd, index: int) -> Exception:
     """What a Blender that did not end well means for the unit."""
+    if end.timed_out:  # before its exit code, which may say that it obeyed and stopped
+        return _Failure("timeout", "no new frame came within run.frame_timeout", end)
     if end.code == Interrupted.exit_code:
         return Interrupted(f"unit {index}: stopped after a whole frame; run again to go on")
     message = end.error["message"] if end.error else ""
     if end.code == DeviceError.exit_code:
         return DeviceError(message or "Blender found no usable device")
-    if end.timed_out:
-        return _Failure("timeout", "no new frame came within run.frame_timeout", end)
     if end.error:
         return _Failure("error", f"{end.error['type']}: {message}", end)
     how = f"killed by {end.signal}" if end.signal else f"exit code {end.code}"
     return _Failure("crash", f"Blender ended without a word, {how}", end)
-
-
-def check_space(folder: Path, job: Job) -> None:
-    """Raise DiskFull unless a sequence's frames fit on the disk that holds `folder`."""
-    pixels = job.frames * job.width * job.height
-    needed = MIN_FREE_BYTES + SCRATCH_BYTES_PER_PIXEL * pixels
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise DiskFull(
-            f"{folder}: {free / 1e6:.0f} MB are free and one sequence needs "
-            f"{needed / 1e6:.0f} MB; free space or choose another output folder"
-        )
 
 
 def _ended(
@@ -180,13 +182,11 @@ def _ended(
 
 def _outcome(run: RunDir, error: BaseException) -> Outcome:
     """The class of a failure; a nearly full disk explains whatever went wrong on it."""
-    out_of_space = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return "interrupted"
     if isinstance(error, ImpossibleScene):
         return "impossible"
-    nearly_full = shutil.disk_usage(run.root).free < MIN_FREE_BYTES
-    if isinstance(error, DiskFull) or out_of_space or nearly_full:
+    if isinstance(error, DiskFull) or is_full(error) or is_nearly_full(run.root):
         return "disk"
     return error.outcome if isinstance(error, _Failure) else "error"
 

@@ -1,0 +1,78 @@
+"""Reruns of small real runs: other channels, more sequences, damaged files, another device."""
+
+import json
+
+import pytest
+from command_line import run_cli
+
+from transphy3d import open_dataset
+from transphy3d.shards.verify import verify
+
+SMALL = ("--set", "sequences=1", "--set", "frames=2")
+
+
+def render(out, *settings, code=0):
+    words = [word for text in settings for word in ("--set", text)]
+    said = run_cli("render", "smoke", "--out", out, *SMALL, *words, "--progress", "json")
+    assert said.returncode == code, said.stdout + said.stderr
+    return said
+
+
+@pytest.mark.parametrize(
+    ("channels", "phases"),
+    [
+        (["rgb"], {"rgb"}),
+        (["depth_behind"], {"behind"}),
+        (["depth", "normal"], {"truth"}),
+        (["instance", "depth_behind", "rgb"], {"truth", "behind", "rgb"}),
+    ],
+)
+def test_only_what_the_channels_need_is_rendered(tmp_path, channels, phases):
+    out = tmp_path / "run"
+    said = render(out, f"output.channels=[{', '.join(channels)}]", "run.keep_frames=true")
+    frames = out / "units/000000/stage/frames"
+    assert {folder.name for folder in frames.iterdir()} == phases
+    (sequence,) = open_dataset(out / "shards")
+    assert set(sequence.channels) == set(channels)
+    assert verify(out / "shards", stride=1) == []
+    assert len(list((out / "preview/videos").glob("*.mp4"))) == 1
+    events = [json.loads(line) for line in said.stderr.splitlines()]
+    assert [e for e in events if e["event"] == "frames"][-1] == {
+        **{"event": "frames", "done": 2, "total": 2},
+    }
+    assert run_cli("replay", out, "--sequence", "0", "--frames", "1").returncode == 0
+
+
+def test_a_finished_run_grows_and_a_truncated_sequence_is_made_again(tmp_path):
+    out = tmp_path / "run"
+    render(out)
+    first = out / "sequences/000000.h5"
+    kept = first.stat().st_mtime_ns
+    videos = out / "preview/videos"
+    sheet = (out / "preview/contact_sheet.png").read_bytes()
+
+    said = render(out, "sequences=2", "run.workers=2")
+    assert "2 of 2 sequences" in said.stdout
+    assert first.stat().st_mtime_ns == kept
+    assert len(open_dataset(out / "shards")) == len(list(videos.glob("*.mp4"))) == 2
+    assert (out / "preview/contact_sheet.png").read_bytes() != sheet
+    assert "000001" in (out / "preview/report.html").read_text()
+
+    first.write_bytes(first.read_bytes()[:-1])
+    assert run_cli("status", "--out", out).returncode == 1
+    shards = {path.name: path.read_bytes() for path in (out / "shards").glob("*.h5")}
+    render(out, "sequences=2")
+    assert verify(out) == verify(out / "shards") == []
+    assert (out / "shards/smoke-00001.h5").read_bytes() == shards["smoke-00001.h5"]
+    assert run_cli("status", "--out", out).returncode == 0
+
+
+def test_a_scene_prepared_for_another_device_goes_on_with_the_new_one(tmp_path):
+    out = tmp_path / "run"
+    said = run_cli("render", "smoke", "--out", out, *SMALL, "--set", "render.device=gpu")
+    if said.returncode == 0:
+        pytest.skip("this machine has a GPU")
+    assert said.returncode == 6
+    render(out, "render.device=cpu", "run.threads=1", "run.keep_frames=true")
+    settings = json.loads((out / "units/000000/stage/stage.json").read_text())["render"]
+    assert (settings["device"], settings["threads"]) == ("cpu", 1)

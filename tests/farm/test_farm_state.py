@@ -1,0 +1,195 @@
+"""What the files of a run say about its state; sequences are made by numpy, not by Blender."""
+
+import fcntl
+import shutil
+import threading
+import time
+
+import pytest
+import synthetic
+
+from transphy3d.errors import DiskFull, Interrupted, JobError, RunError
+from transphy3d.farm import space
+from transphy3d.farm import unit as units
+from transphy3d.farm.attempts import Attempt, is_published, set_aside, write_attempt
+from transphy3d.farm.blender_process import BlenderEnd
+from transphy3d.farm.render import pack_run, render_job, retry_unit, set_aside_row
+from transphy3d.farm.rundir import RunDir, make_plan, read_job
+from transphy3d.farm.space import clear_stage
+from transphy3d.farm.status import read_status
+from transphy3d.farm.unit import unit_lock, work
+from transphy3d.job import load_job
+from transphy3d.progress import LineProgress
+from transphy3d.shards.index import read_index
+
+
+def plan(root, *settings):
+    """A planned run of the smoke job."""
+    job = load_job("smoke", settings)
+    make_plan(job, root)
+    return job, RunDir(root)
+
+
+def publish(run, *indices):
+    for index in indices:
+        synthetic.make(run.sequence(index), frames=2, index=index)
+        assert is_published(run, index)
+
+
+def render_frames(run, index, **counts):
+    """Empty files where Blender would leave that many frames of each phase."""
+    for phase, count in counts.items():
+        folder = run.stage(index) / "frames" / phase
+        folder.mkdir(parents=True)
+        for number in range(count):
+            (folder / f"{number:04d}.exr").touch()
+
+
+@pytest.mark.parametrize(
+    ("channels", "counts", "frames"),
+    [
+        ("[rgb]", {"rgb": 2}, 2),
+        ("[depth, normal]", {"truth": 3}, 3),
+        ("[depth_behind, rgb]", {"behind": 3, "rgb": 1}, 1),
+        ("[rgb, depth, depth_behind]", {"truth": 3, "behind": 3}, 0),
+    ],
+)
+def test_a_frame_counts_when_every_phase_that_the_job_needs_is_there(
+    tmp_path, channels, counts, frames
+):
+    _, run = plan(tmp_path, f"output.channels={channels}")
+    render_frames(run, 1, **counts)
+    assert read_status(tmp_path).frames == frames
+    publish(run, 0)
+    assert read_status(tmp_path).frames == 3 + frames
+
+
+def test_a_truncated_sequence_is_not_published(tmp_path):
+    _, run = plan(tmp_path)
+    publish(run, 0, 1)
+    path = run.sequence(1)
+    path.write_bytes(path.read_bytes()[:-1])
+    state = read_status(tmp_path)
+    assert (state.published, state.waiting, state.complete) == (1, 1, False)
+    assert [entry.name for entry in read_index(pack_run(tmp_path)).sequences] == ["000000"]
+
+
+def shard_times(run):
+    return {path.name: path.stat().st_mtime_ns for path in run.shards.iterdir()}
+
+
+def test_shards_are_made_once(tmp_path):
+    _, run = plan(tmp_path)
+    publish(run, 0, 1)
+    pack_run(tmp_path)
+    before = shard_times(run)
+    pack_run(tmp_path)
+    assert shard_times(run) == before
+
+
+def lose_a_shard(run):
+    (run.shards / "smoke-00001.h5").unlink()
+
+
+def cut_a_shard(run):
+    path = run.shards / "smoke-00001.h5"
+    time.sleep(0.02)
+    path.write_bytes(path.read_bytes()[:100])
+
+
+def lose_the_index(run):
+    (run.shards / "index.json").write_text("{}")
+
+
+@pytest.mark.parametrize("damage", [lose_a_shard, cut_a_shard, lose_the_index])
+def test_damaged_shards_are_packed_again(tmp_path, damage):
+    _, run = plan(tmp_path)
+    publish(run, 0, 1)
+    pack_run(tmp_path)
+    before = {path.name: path.read_bytes() for path in run.shards.iterdir()}
+    damage(run)
+    pack_run(tmp_path)
+    assert {path.name: path.read_bytes() for path in run.shards.iterdir()} == before
+
+
+def test_shards_follow_the_job_and_leave_no_old_ones(tmp_path):
+    _, run = plan(tmp_path)
+    publish(run, 0, 1)
+    pack_run(tmp_path)
+    plan(tmp_path, "output.sequences_per_shard=2", "name=other", "sequences=3")
+    publish(run, 2)
+    pack_run(tmp_path)
+    assert sorted(shard_times(run)) == [
+        *("SHA256SUMS", "index.json", "other-00000.h5", "other-00001.h5"),
+    ]
+
+
+def test_a_disk_without_room_for_shards_is_an_error_before_they_are_touched(tmp_path, monkeypatch):
+    _, run = plan(tmp_path)
+    publish(run, 0)
+    monkeypatch.setattr(space, "MIN_FREE_BYTES", 1 << 60)
+    with pytest.raises(DiskFull, match=r"packing needs .* published is kept"):
+        pack_run(tmp_path)
+    assert list(run.shards.iterdir()) == []
+
+
+def test_a_lock_held_for_an_instant_does_not_turn_a_worker_away(tmp_path):
+    path = tmp_path / "lock"
+    with path.open("w") as reader:
+        fcntl.flock(reader, fcntl.LOCK_SH)
+        threading.Timer(0.15, reader.close).start()
+        with unit_lock(path) as mine:
+            assert mine
+            with unit_lock(path) as second:
+                assert not second
+
+
+def test_what_a_killed_maker_left_beside_its_sequence_is_removed(tmp_path):
+    job, run = plan(tmp_path)
+    publish(run, 0)
+    render_frames(run, 0, rgb=2)
+    assert work(job, run, 0, lambda counts: None) == "done"
+    assert not run.stage(0).exists()
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_blend_file_outlives_the_frames_where_the_job_keeps_it(tmp_path, kept):
+    job, run = plan(tmp_path, f"run.keep_blend={str(kept).lower()}")
+    render_frames(run, 0, rgb=1)
+    (run.stage(0) / "stage.blend").write_bytes(b"BLENDER")
+    clear_stage(job, run, 0)
+    assert not run.stage(0).exists()
+    assert run.blend(0).exists() == kept
+
+
+def test_a_job_that_changed_after_planning_is_not_worked_on(tmp_path):
+    _, run = plan(tmp_path)
+    run.job_file.write_text(run.job_file.read_text().replace("seed: 0", "seed: 1"))
+    with pytest.raises(RunError, match=r"job\.yaml.*has changed"):
+        work(read_job(tmp_path), run, 0, lambda counts: None)
+
+
+def test_a_wrong_job_leaves_no_plan_behind(tmp_path):
+    wrong = load_job("smoke", ["supports.kinds={tabel: 1}"])
+    with pytest.raises(JobError, match="tabel"):
+        render_job(wrong, tmp_path, LineProgress((tmp_path / "said").open("w"), as_json=False))
+    make_plan(load_job("smoke"), tmp_path)
+
+
+def test_a_slow_blender_that_obeys_is_a_timeout_and_no_interruption():
+    end = BlenderEnd(Interrupted.exit_code, True, "rgb", None)
+    assert units._outcome(RunDir(units.Path(".")), units._blender_failure(end, 0)) == "timeout"
+
+
+def test_a_unit_set_aside_is_reported_even_without_records(tmp_path):
+    _, run = plan(tmp_path)
+    write_attempt(run, 0, Attempt(number=1, outcome="crash", message="killed by SIGSEGV"))
+    set_aside(run, 0, "crash")
+    assert (set_aside_row(run, 0).error, set_aside_row(run, 0).detail) == (
+        *("crash", "killed by SIGSEGV"),
+    )
+    shutil.rmtree(run.attempts(0))
+    assert "no record" in set_aside_row(run, 0).detail
+    assert read_status(tmp_path).set_aside == [0]
+    retry_unit(run, 0)
+    assert read_status(tmp_path).set_aside == []
