@@ -5,6 +5,7 @@ Blender runs between `prepare` and `publish`, in a process that the farm starts.
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import time
@@ -22,7 +23,7 @@ from pydantic import ValidationError
 import transphy3d
 from transphy3d.config import Channel, Job
 from transphy3d.cores import threads_per_worker
-from transphy3d.errors import ImpossibleScene, SceneRejected
+from transphy3d.errors import ImpossibleScene, RenderError, SceneRejected
 from transphy3d.files import write_text
 from transphy3d.groundtruth.passes import ground_truth, metres, read_depth
 from transphy3d.jsonio import from_json, record, to_data, to_json
@@ -43,6 +44,10 @@ from transphy3d.shards.writer import SequenceWriter
 from transphy3d.versions import versions
 
 SCENE_FILE = "scene.json"
+
+
+class DamagedFrame(RenderError):
+    """A frame that Blender left is missing or cannot be read."""
 
 
 @record
@@ -139,13 +144,33 @@ def publish(job: Job, job_sha256: str, index: int, stage: Path, path: Path, atte
     """Turn a rendered stage folder into a sequence file, atomically.
 
     attempt : how many tries it took, for the provenance
+    Raises RenderError where frames are damaged, as a full disk leaves them; these are removed, so
+    that the next try renders them again.
     """
     prepared = from_json(Prepared, (stage / SCENE_FILE).read_bytes())
     meta = sequence_meta(job, job_sha256, prepared, render_report(stage), attempt)
     channels = tuple(job.output.channels)
-    with SequenceWriter(path, meta, channels) as writer:
-        for frame in range(meta.frames):
-            writer.append(read_frame(stage, prepared.settled, frame, channels))
+    try:
+        with SequenceWriter(path, meta, channels) as writer:
+            for frame in range(meta.frames):
+                writer.append(read_frame(stage, prepared.settled, frame, channels))
+    except DamagedFrame as error:
+        lost = _remove_damaged(stage, prepared.settled, phases_for(channels))
+        raise RenderError(
+            f"{error}; {lost} such frames were removed, to be rendered again"
+        ) from error
+
+
+def _remove_damaged(stage: Path, settled: SettledScene, phases: tuple[Phase, ...]) -> int:
+    """Remove every frame that cannot be read; returns how many there were."""
+    lost = 0
+    for frame, phase in itertools.product(range(settled.spec.frames), phases):
+        try:
+            _read_phase(stage, settled, frame, phase)
+        except DamagedFrame:
+            frame_file(stage, phase, frame).unlink(missing_ok=True)
+            lost += 1
+    return lost
 
 
 def frame_file(stage: Path, phase: Phase, frame: int) -> Path:
@@ -159,21 +184,30 @@ def read_frame(
 ) -> dict[str, NDArray[Any]]:
     """The named channels of one rendered frame, as `transphy3d.shards.schema` defines them.
 
-    Only the files of the phases that these channels need are read.
+    Only the files of the phases that these channels need are read. Raises DamagedFrame.
     """
     found: dict[str, NDArray[Any]] = {}
     for phase in phases_for(channels):
-        file = frame_file(stage, phase, frame)
+        found |= _read_phase(stage, settled, frame, phase)
+    return {name: found[name] for name in channels}
+
+
+def _read_phase(
+    stage: Path, settled: SettledScene, frame: int, phase: Phase
+) -> dict[str, NDArray[Any]]:
+    """The channels that one phase's file of a frame holds."""
+    file = frame_file(stage, phase, frame)
+    try:
         if phase == "rgb":
             with Image.open(file) as picture:
-                found["rgb"] = np.asarray(picture.convert("RGB"))
-        elif phase == "behind":
-            found["depth_behind"] = metres(read_depth(file))
-        else:
-            pose = np.array(settled.world_to_camera[frame])
-            truth = ground_truth(file, None, np.array(settled.intrinsics), pose)
-            found |= {n: getattr(truth, n) for n in ("depth", "normal", "instance")}
-    return {name: found[name] for name in channels}
+                return {"rgb": np.asarray(picture.convert("RGB"))}
+        if phase == "behind":
+            return {"depth_behind": metres(read_depth(file))}
+        pose = np.array(settled.world_to_camera[frame])
+        truth = ground_truth(file, None, np.array(settled.intrinsics), pose)
+    except (OSError, SyntaxError, RenderError) as error:  # Pillow's word for a broken PNG
+        raise DamagedFrame(f"{file}: cannot be read ({error})") from error
+    return {name: getattr(truth, name) for name in ("depth", "normal", "instance")}
 
 
 def render_report(stage: Path) -> dict[str, Any]:

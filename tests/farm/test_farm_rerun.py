@@ -76,3 +76,24 @@ def test_a_scene_prepared_for_another_device_goes_on_with_the_new_one(tmp_path):
     render(out, "render.device=cpu", "run.threads=1", "run.keep_frames=true")
     settings = json.loads((out / "units/000000/stage/stage.json").read_text())["render"]
     assert (settings["device"], settings["threads"]) == ("cpu", 1)
+
+
+def test_frames_that_a_full_disk_cut_short_are_rendered_again(tmp_path):
+    out = tmp_path / "run"
+    render(out, "run.keep_frames=true")
+    good = {
+        name: values.copy() for name, values in open_dataset(out / "sequences")[0].read().items()
+    }
+    for name in ("rgb/0000.png", "truth/0001.exr", "behind/0000.exr", "rgb/0001.png"):
+        frame = out / "units/000000/stage/frames" / name
+        frame.write_bytes(frame.read_bytes()[: frame.stat().st_size // 2])
+    (out / "sequences/000000.h5").unlink()
+    said = render(out, "run.keep_frames=true")
+    assert "4 such frames were removed" in said.stderr
+    records = sorted((out / "units/000000/attempts").glob("*.json"))
+    assert [json.loads(path.read_text())["outcome"] for path in records] == [
+        *("done", "error", "done"),
+    ]
+    again = open_dataset(out / "sequences")[0]
+    for name in ("depth", "depth_behind", "normal", "instance"):
+        assert (again[name][:] == good[name]).all()
