@@ -17,7 +17,7 @@ from transphy3d.scenes.rotations import pose_matrix
 from transphy3d.scenes.solids import box, box_hull, transformed
 from transphy3d.scenes.spec import SettledScene
 from transphy3d.scenes.trajectory import project, trajectory
-from transphy3d.scenes.view import fill_distance, find_trouble, make_view
+from transphy3d.scenes.view import SHARE_SEEN, fill_distance, find_trouble, make_view
 
 COMBINATIONS = [(s, ROOM_KINDS[i % len(ROOM_KINDS)]) for i, s in enumerate(SUPPORT_KINDS)]
 CAMERAS_EACH = 34  # 204 in all
@@ -201,6 +201,22 @@ def test_one_frame_without_an_object_is_one_too_many():
     cameras[unchecked, 0, 3] += 10
     found = find_trouble(view, k, cameras, 832, 480)
     assert found is not None and found[0] == "camera_view"
+
+
+def test_one_object_behind_walls_is_one_too_many():
+    spec = scene(job(objects={"count": (6, 6), "segments": 24}))
+    geometry, rest = at_rest(spec)
+    view = make_view(spec, rest.poses, geometry)
+    camera = sample_camera(job().camera, view, 832, 480, np.random.default_rng(0), 0.0)
+    k, cameras = trajectory(camera, view.centre, 24, 832, 480)
+    assert find_trouble(view, k, cameras, 832, 480) is None
+    each = view.goals.reshape(6, -1, 3)
+    least = each[np.ptp(each, axis=1).prod(axis=1).argmin()]
+    crate = obstacle(box_hull(least.min(axis=0) - 0.04, least.max(axis=0) + 0.04))
+    crated = replace(view, solids=(*view.solids, crate))
+    assert in_sight(eyes(cameras), view.goals, crated.solids).mean() > SHARE_SEEN
+    found = find_trouble(crated, k, cameras, 832, 480)
+    assert found is not None and "walls hide" in found[1]
 
 
 def test_clearance_of_a_cube_is_the_distance_from_its_faces():

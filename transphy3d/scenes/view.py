@@ -36,7 +36,7 @@ class View:
     centre : (3,) middle of the box around all objects, world, metres
     points : (N, 3) points of all objects
     middles : (M, 3) middle of each object
-    goals : (G, 3) points inside the objects that should be seen
+    goals : (G, 3) points inside the objects that should be seen, as many for each of M objects
     solids : supports and room; objects : one hull each
     bounds : the air that a camera may be in
     sector : middle azimuth and half width that the support can be seen from, radians
@@ -166,8 +166,11 @@ def _inside(projected: FloatArray, width: int, height: int) -> NDArray[np.bool_]
 
 
 def _hidden(view: View, eyes: FloatArray) -> tuple[str, str] | None:
-    """Static walls must leave sight of most objects' points, over the path and in each frame."""
+    """Walls must leave sight of most points on average, and of each object in every frame."""
     seen = in_sight(eyes, view.goals, view.solids)
+    each = seen.reshape(len(eyes), len(view.middles), -1).any(axis=2)
+    if not each.all():
+        return "camera_blocked", f"walls hide {(~each.all(axis=0)).sum()} objects at times"
     mean, worst = float(seen.mean()), float(seen.mean(axis=1).min())
     if mean >= SHARE_SEEN and worst >= SHARE_SEEN_WORST:
         return None
