@@ -215,6 +215,16 @@ def test_a_path_with_folders_is_never_taken_for_a_built_in_job(tmp_path):
         load_job(tmp_path / "preview.yaml")
 
 
+def test_the_buffers_of_a_gltf_file_count(tmp_path):
+    (tmp_path / "cup.gltf").write_text('{"buffers": [{"uri": "my%20cup.bin"}, {"uri": "data:,"}]}')
+    job = load_job("preview", [f"objects.meshes=[{{path: {tmp_path}/cup.gltf}}]"])
+    ids = []
+    for data in (b"1", b"2"):
+        (tmp_path / "my cup.bin").write_bytes(data)
+        ids.append(identity(job))
+    assert ids[0] != ids[1]
+
+
 def test_materials_count_by_what_their_records_say(tmp_path):
     record = (
         "- {name: odd_glass, kind: glass, optical_class: transparent, model: dielectric, abbe: 60, "

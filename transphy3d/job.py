@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
+import json
 import typing
+import urllib.parse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -234,15 +237,29 @@ def identity(job: Job) -> str:
 
 
 def content_hash(path: str) -> str:
-    """SHA-256 of a file, or of the names and contents of a folder's files."""
+    """SHA-256 of a file, or of the names and contents of a folder's files.
+
+    A .gltf file counts with the buffers beside it, which hold its vertices.
+    """
     place = Path(path)
     if place.is_file():
-        return sha256_file(place)
+        return sha256_text("".join(map(sha256_file, [place, *_buffers(place)])))
     if not place.is_dir():
         raise JobError(f"{path}: there is no such file or folder; mend the path in the job")
     files = sorted(p for p in place.rglob("*") if p.is_file())
     listing = [[p.relative_to(place).as_posix(), sha256_file(p)] for p in files]
     return sha256_text(canonical_json(listing))
+
+
+def _buffers(path: Path) -> list[Path]:
+    """The files that a .gltf file refers to for its geometry; loading says what is wrong there."""
+    if path.suffix.lower() != ".gltf":
+        return []
+    with contextlib.suppress(ValueError, KeyError, TypeError, AttributeError):
+        listed = json.loads(path.read_bytes())["buffers"]
+        found = [path.parent / urllib.parse.unquote(item.get("uri", "data:")) for item in listed]
+        return [file for file in found if file.is_file()]
+    return []
 
 
 def dump_job(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
@@ -10,7 +11,7 @@ from pathlib import Path
 from transphy3d.assets.load import load_mesh
 from transphy3d.assets.procedural.family import families
 from transphy3d.config import Job, Selection
-from transphy3d.errors import JobError
+from transphy3d.errors import JobError, SceneRejected
 from transphy3d.materials.library import load_library
 from transphy3d.plugins import load_plugins
 from transphy3d.rng import Streams
@@ -42,7 +43,8 @@ def preflight(job: Job, cache: Path) -> None:
         read_hdr(path)
     for mesh in job.objects.meshes:
         load_mesh(mesh, cache)
-    sample_scene(job, Streams(job.seed, 0), library, cache)
+    with contextlib.suppress(SceneRejected):  # chance, not a fault of the job: drawn again later
+        sample_scene(job, Streams(job.seed, 0), library, cache)
 
 
 def check_names(key: str, given: Iterable[str], known: list[str]) -> None:

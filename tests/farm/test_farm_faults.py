@@ -83,13 +83,15 @@ def test_killed_at_any_moment_a_rerun_finishes_without_rendering_twice(tmp_path)
     assert verify(out / "shards") == []
 
 
-def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
+def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path, number):
     out = tmp_path / "run"
     process = start(out)
     wait_for(lambda: len(frames(out, 0, "truth")) >= 1, process)
-    process.terminate()
+    process.send_signal(number)
     assert process.wait(timeout=60) == 75
     assert blender_of(out) is None
+    assert count(out, 0) >= 1
     assert attempts(out, 0)[0]["outcome"] == "interrupted"
 
 
@@ -130,6 +132,15 @@ def test_an_unreadable_mesh_is_an_error_before_anything_starts(tmp_path):
     assert not list((tmp_path / "run").glob("sequences/*"))
 
 
+def test_a_wrong_job_leaves_the_folder_to_the_mended_one(tmp_path):
+    wrong = run_cli("render", "smoke", "--out", tmp_path, "--set", "supports.kinds={tabel: 1}")
+    assert wrong.returncode == 2
+    assert "did you mean 'table'?" in wrong.stderr
+    assert run_cli("plan", "smoke", "--out", tmp_path).returncode == 0
+    other = run_cli("plan", "smoke", "--out", tmp_path, "--set", "seed=9")
+    assert other.returncode == 8
+
+
 def test_a_missing_environment_is_an_error_before_anything_starts(tmp_path):
     (tmp_path / "empty").mkdir()
     for folder in ("nowhere", "empty"):
@@ -160,8 +171,9 @@ def test_a_job_that_nothing_fits_says_so(tmp_path):
         *("render", "smoke", "--out", tmp_path / "run", "--set", "sequences=1"),
         *("--set", "supports.kinds={bin: 1}", "--set", "objects.scale=[40, 40]"),
     )
-    assert said.returncode in (2, 8)
-    assert "bin" in said.stderr or "no_room" in said.stderr
+    assert said.returncode == 2
+    assert "supports.kinds: none of bin is made large enough" in said.stderr
+    assert "lower objects.count or objects.scale" in said.stderr
 
 
 def test_gpu_demanded_without_one_stops_the_run(tmp_path):

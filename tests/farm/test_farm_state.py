@@ -8,18 +8,18 @@ import time
 import pytest
 import synthetic
 
-from transphy3d.errors import DiskFull, Interrupted, JobError, RunError
+from transphy3d import preflight
+from transphy3d.errors import DiskFull, Interrupted, RunError, SceneRejected
 from transphy3d.farm import space
 from transphy3d.farm import unit as units
 from transphy3d.farm.attempts import Attempt, is_published, set_aside, write_attempt
 from transphy3d.farm.blender_process import BlenderEnd
-from transphy3d.farm.render import pack_run, render_job, retry_unit, set_aside_row
+from transphy3d.farm.render import pack_run, retry_unit, set_aside_row
 from transphy3d.farm.rundir import RunDir, make_plan, read_job
 from transphy3d.farm.space import clear_stage
 from transphy3d.farm.status import read_status
 from transphy3d.farm.unit import unit_lock, work
 from transphy3d.job import load_job
-from transphy3d.progress import LineProgress
 from transphy3d.shards.index import read_index
 
 
@@ -169,11 +169,12 @@ def test_a_job_that_changed_after_planning_is_not_worked_on(tmp_path):
         work(read_job(tmp_path), run, 0, lambda counts: None)
 
 
-def test_a_wrong_job_leaves_no_plan_behind(tmp_path):
-    wrong = load_job("smoke", ["supports.kinds={tabel: 1}"])
-    with pytest.raises(JobError, match="tabel"):
-        render_job(wrong, tmp_path, LineProgress((tmp_path / "said").open("w"), as_json=False))
-    make_plan(load_job("smoke"), tmp_path)
+def test_a_first_scene_that_chance_spoils_is_no_fault_of_the_job(tmp_path, monkeypatch):
+    def unlucky(*_):
+        raise SceneRejected("shape", "a handle that crosses its mug")
+
+    monkeypatch.setattr(preflight, "sample_scene", unlucky)
+    preflight.preflight(load_job("smoke"), tmp_path)
 
 
 def test_a_slow_blender_that_obeys_is_a_timeout_and_no_interruption():
