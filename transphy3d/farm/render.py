@@ -89,12 +89,13 @@ def render_job(job: Job, root: Path, progress: Progress, *, retry: bool = False)
 def finish(root: Path, progress: Progress) -> PreviewPaths:
     """Pack, verify and picture what is published. Raises ShardError naming every fault."""
     run = RunDir(root)
-    pack_run(root)
-    check_shards(run, progress)
-    progress.event("previews", folder=str(run.preview))
-    aside = [set_aside_row(run, index) for index in read_status(root).set_aside]
-    videos = min(read_job(root).output.videos, read_plan(root).units)
-    return make_previews(run.shards, run.preview, videos=videos, set_aside=aside)
+    with _one_at_a_time(run):
+        _pack(run)
+        check_shards(run, progress)
+        progress.event("previews", folder=str(run.preview))
+        aside = [set_aside_row(run, index) for index in read_status(root).set_aside]
+        videos = min(read_job(root).output.videos, read_plan(root).units)
+        return make_previews(run.shards, run.preview, videos=videos, set_aside=aside)
 
 
 def set_aside_row(run: RunDir, index: int) -> SetAside:
@@ -106,24 +107,29 @@ def set_aside_row(run: RunDir, index: int) -> SetAside:
 
 def pack_run(root: Path) -> Path:
     """Pack the published sequences of a run; returns the shard folder."""
-    run, job = RunDir(root), read_job(root)
-    units = range(read_plan(root).units)
-    files = [run.sequence(index) for index in units if is_published(run, index)]
-    if not files:
-        raise RunError(f"{root}: nothing is published yet; run `transphy3d render` first")
-    with _one_at_a_time(root):
-        if not is_packed(run, job, files):
-            run.shards.mkdir(exist_ok=True)
-            check_room(run.shards, files)
-            remove_scratch(run.shards / f"{job.name}-*.h5")
-            pack(files, run.shards, name=job.name, per_shard=job.output.sequences_per_shard)
+    run = RunDir(root)
+    read_plan(root)
+    with _one_at_a_time(run):
+        _pack(run)
     return run.shards
 
 
+def _pack(run: RunDir) -> None:
+    job, units = read_job(run.root), range(read_plan(run.root).units)
+    files = [run.sequence(index) for index in units if is_published(run, index)]
+    if not files:
+        raise RunError(f"{run.root}: nothing is published yet; run `transphy3d render` first")
+    if not is_packed(run, job, files):
+        run.shards.mkdir(exist_ok=True)
+        check_room(run.shards, files)
+        remove_scratch(run.shards / f"{job.name}-*.h5")
+        pack(files, run.shards, name=job.name, per_shard=job.output.sequences_per_shard)
+
+
 @contextlib.contextmanager
-def _one_at_a_time(root: Path) -> Iterator[None]:
-    """Wait until no other process packs this run; the kernel lets go of us when we die."""
-    with (root / "pack.lock").open("w") as handle:
+def _one_at_a_time(run: RunDir) -> Iterator[None]:
+    """Wait until no other process finishes this run; the kernel lets go of us when we die."""
+    with run.finish_lock.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

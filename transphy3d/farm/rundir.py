@@ -4,7 +4,7 @@ job.yaml                   the resolved job
 plan.json                  identity of the job, number of units, versions, host
 sequences/000000.h5        published sequences
 cache/                     what is derived from the user's mesh files
-pack.lock                  held while shards are made
+finish.lock                held while shards and previews are made
 verified.txt               SHA-256 of the index whose shards passed verification
 units/000000/log.txt       what Blender said
 units/000000/worker.txt    what the process said that made the sequence
@@ -60,6 +60,10 @@ class RunDir:
     @property
     def preview(self) -> Path:
         return self.root / "preview"
+
+    @property
+    def finish_lock(self) -> Path:
+        return self.root / "finish.lock"
 
     @property
     def cache(self) -> Path:
