@@ -9,7 +9,7 @@ from transphy3d.assets.procedural.family import build, families
 
 
 def drawn(name, seed, segments=48):
-    return build(name, families()[name].sample(np.random.default_rng(seed)), segments)
+    return touching(build(name, families()[name].sample(np.random.default_rng(seed)), segments))
 
 
 @pytest.mark.parametrize("name", families())

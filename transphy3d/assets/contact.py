@@ -26,14 +26,14 @@ def touching(asset: Asset) -> Asset:
     """
     points = asset.points()
     outer = points[ConvexHull(points).vertices]
-    reached = np.vstack([outer[(outer @ _directions().T).argmax(axis=0)], _foot(points)])
+    reached = np.vstack([outer[(_directions() @ outer.T).argmax(axis=1)], _foot(outer)])
     gaps = np.stack([_gaps(hull, reached) for hull in asset.hulls])
     nearest, outside = gaps.argmin(axis=0), gaps.min(axis=0) > REACH_ERROR
-    hulls = tuple(
-        np.unique(np.vstack([hull, reached[outside & (nearest == k)]]), axis=0)
-        for k, hull in enumerate(asset.hulls)
-    )
-    return replace(asset, hulls=hulls)
+    added = {k: np.unique(reached[outside & (nearest == k)], axis=0) for k in set(nearest[outside])}
+    hulls = [
+        np.vstack([hull, added[k]]) if k in added else hull for k, hull in enumerate(asset.hulls)
+    ]
+    return replace(asset, hulls=tuple(hulls))
 
 
 @cache

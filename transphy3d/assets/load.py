@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from transphy3d.assets.collision import mesh_hulls
-from transphy3d.assets.contact import touching
 from transphy3d.assets.geometry import Asset, FloatArray, Mesh, Part
 from transphy3d.assets.mend import WELD, concatenated, is_closed, mended, rejoined, welded
 from transphy3d.assets.meshfile import Piece, placed_points, read_pieces
@@ -64,8 +63,7 @@ def inspect_mesh(source: MeshSource, cache_folder: Path) -> tuple[Asset, tuple[s
     hulls = [hull for body in bodies for hull in mesh_hulls(body.mesh, cache_folder)]
     parts, placed = stand([Part(b.name, b.mesh, tuple(source.kinds)) for b in bodies], hulls)
     wall = _wall([body.mesh for body in bodies])
-    asset = Asset(path.stem, source.category, parts, placed, wall=wall)
-    return touching(asset), tuple(notes)
+    return Asset(path.stem, source.category, parts, placed, wall=wall), tuple(notes)
 
 
 def _upright(source: MeshSource, pieces: Sequence[Piece]) -> list[Piece]:

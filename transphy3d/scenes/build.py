@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transphy3d.assets.contact import touching
 from transphy3d.scenes.assembly import build_asset
 from transphy3d.scenes.geometry import Geometry
 from transphy3d.scenes.rooms import build_room
@@ -17,6 +18,6 @@ def build_geometry(spec: SceneSpec, segments: int, cache: Path) -> Geometry:
     segments : divisions of a full turn of procedural assets
     cache : folder for what is derived from mesh files
     """
-    assets = {item.id: build_asset(item.asset, segments, cache) for item in spec.objects}
+    assets = {i.id: touching(build_asset(i.asset, segments, cache)) for i in spec.objects}
     room = build_room(spec.room)
     return Geometry(assets, build_support(spec.support), room.bodies, room.bounds)

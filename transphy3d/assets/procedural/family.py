@@ -14,7 +14,6 @@ from functools import cache
 
 import numpy as np
 
-from transphy3d.assets.contact import touching
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.uv import with_uv
 from transphy3d.errors import AssetError
@@ -133,7 +132,7 @@ def build(name: str, params: Params, segments: int) -> Asset:
     if name not in known:
         raise AssetError(f"no procedural family is called {name!r}{_nearest(name, known)}")
     _check(known[name], params)
-    return with_uv(touching(known[name].build(params, segments)))
+    return with_uv(known[name].build(params, segments))
 
 
 def _check(family: Family, params: Params) -> None:
