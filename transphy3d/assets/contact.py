@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import cache
 
 import numpy as np
+from manifold3d import Manifold
 from scipy.spatial import ConvexHull, QhullError
 
 from transphy3d.assets.geometry import Asset, FloatArray
@@ -25,7 +26,7 @@ def touching(asset: Asset) -> Asset:
     out, are given to the nearest hull; the inside of hollow things stays as it is.
     """
     points = asset.points()
-    outer = points[ConvexHull(points).vertices]
+    outer = Manifold.hull_points(points).to_mesh64().vert_properties
     reached = np.vstack([outer[(_directions() @ outer.T).argmax(axis=1)], _foot(outer)])
     gaps = np.stack([_gaps(hull, reached) for hull in asset.hulls])
     nearest, outside = gaps.argmin(axis=0), gaps.min(axis=0) > REACH_ERROR
