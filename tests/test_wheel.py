@@ -1,6 +1,7 @@
 """The wheel works without the checkout: built-in jobs, materials and templates are inside."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
+SOURCES = (
+    *("transphy3d", "assets", "jobs", "materials"),
+    *("setup.cfg", "pyproject.toml", "README.md", "LICENSE"),
+)
 
 
 def pip(*arguments):
@@ -22,7 +27,12 @@ def pip(*arguments):
 def installed(tmp_path_factory):
     """A folder that holds the installed wheel and nothing else."""
     folder = tmp_path_factory.mktemp("wheel")
-    pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT))
+    source = folder / "source"  # builds leave files beside the sources, stale ones at the next
+    for name in SOURCES:
+        place = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        source.mkdir(exist_ok=True)
+        place(ROOT / name, source / name)
+    pip("wheel", "--no-deps", "--wheel-dir", str(folder), str(source))
     (wheel,) = folder.glob("transphy3d-*.whl")
     pip("install", "--no-deps", "--target", str(folder / "site"), str(wheel))
     return folder / "site"

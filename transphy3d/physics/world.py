@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Self
 
 import numpy as np
-import pybullet
 from scipy.spatial.transform import Rotation
 
 from transphy3d.assets.geometry import FloatArray
 from transphy3d.physics.bodies import Frame, RigidBody, Surface
+from transphy3d.physics.engine import pybullet
 
 GRAVITY = 9.80665  # m/s2, ISO 80000-3
 SCALE = 10.0
