@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 import synthetic
 
+from transphy3d.shards import checks
 from transphy3d.shards.pack import pack
+from transphy3d.shards.schema import object_table
 from transphy3d.shards.verify import info, verify
 
 FRAMES = 3
@@ -196,6 +198,26 @@ def test_a_pose_of_another_moment_is_found_by_reprojection(path, record, good_fr
     moved = dataclasses.replace(record, world_to_camera=poses)
     synthetic.write(path, moved, good_frames, ("depth",))
     assert (BAD, "depth", "reprojection") in found(path)
+
+
+def flat(number: int, depth: np.ndarray) -> checks.Frame:
+    """A frame of depth alone, seen from the origin."""
+    k = synthetic.intrinsics(depth.shape[1], depth.shape[0])
+    return checks.Frame(number, {"depth": depth}, np.eye(4), k, object_table(()))
+
+
+def test_what_another_frame_hides_is_no_contradiction():
+    far = np.full((40, 60), 3.0, np.float32)
+    hidden = far.copy()
+    hidden[:, :45] = 1.0  # most of what the one frame sees lies behind a wall in the other
+    assert list(checks.frames_reproject(flat(1, far), flat(0, hidden))) == []
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.002])
+def test_depth_off_by_little_is_a_contradiction_all_the_same(factor):
+    far = np.full((40, 60), 3.0, np.float32)
+    (finding,) = checks.frames_reproject(flat(1, far * np.float32(factor)), flat(0, far))
+    assert finding.check == "reprojection"
 
 
 @pytest.mark.parametrize("channel", ["rgb", "depth"])

@@ -29,6 +29,8 @@ SEEN_TOLERANCE = 0.001  # relative to depth
 MIN_SEEN_POINTS = 6
 MAX_FLOATING_SHARE = 0.01  # rims thinner than a pixel come and go
 MAX_MEDIAN_RESIDUAL = 5e-4  # relative to depth; coarse pictures of curved rooms reach 1e-4
+OCCLUDED = 0.02  # relative to depth; what lies further behind is hidden in the other frame
+MIN_COVISIBLE_SHARE = 0.05  # of the points; views with less in common say nothing
 
 
 class Finding(NamedTuple):
@@ -206,7 +208,7 @@ def _without_pixels(objects: Array, seen: dict[int, int], present: set[int]) -> 
 
 
 def frames_reproject(frame: Frame, other: Frame) -> Iterator[Finding]:
-    """Depth carried by the poses from one frame into another fits there."""
+    """Depth carried by the poses from one frame into another fits there, occlusion apart."""
     result = reproject(
         frame.values["depth"],
         other.values["depth"],
@@ -217,7 +219,9 @@ def frames_reproject(frame: Frame, other: Frame) -> Iterator[Finding]:
     if not len(result.residual):
         return
     floating = result.floating.mean()
-    median = np.median(np.abs(result.residual))
+    covisible = result.residual[result.residual < OCCLUDED]
+    enough = len(covisible) > MIN_COVISIBLE_SHARE * len(result.residual)
+    median = np.median(np.abs(covisible)) if enough else 0.0
     if floating > MAX_FLOATING_SHARE or median > MAX_MEDIAN_RESIDUAL:
         yield Finding(
             "depth",
