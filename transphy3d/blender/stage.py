@@ -22,7 +22,7 @@ from transphy3d.scenes.stage import Stage, StageObject
 SENSOR_WIDTH_MM = 36.0
 CLIP_NEAR_METRES = 1e-3
 CLIP_FAR_METRES = 1e4
-# Cycles' automatic choice costs 1.5 CPU seconds and 330 MB at its peak even for an image of 1024
+# Cycles' automatic choice takes much time and memory even for an image of 1024
 # columns, for a map that guides samples, not their values.
 IMPORTANCE_MAP_WIDTH = 1024
 # OpenCV's camera looks along +z with y down, Blender's along -z with y up.

@@ -26,10 +26,10 @@ from transphy3d.scenes.spec import Matrix3, Matrix4, Vec3
 FORMAT_NAME = "transphy3d-sequences"
 FORMAT_VERSION = 1
 
-# Rounding by at most 2**-16 of the depth, 0.04 mm at 2.5 m: below the 0.07 mm (median) that the
-# tessellation of curved surfaces costs the rendered depth.
+# Rounding by at most 2**-16 of the depth, 0.04 mm at 2.5 m: as little as the facets of curved
+# surfaces cost, 0.02 mm on a ball of 80 mm and more on larger ones.
 DEPTH_MANTISSA_BITS = 15
-# At most 0.015 degrees: below the 0.05 degrees (99th percentile) of the rendered normals.
+# At most 0.015 degrees; benchmarks/codecs.py gives sizes for fewer and more bits.
 NORMAL_BITS = 14
 POINTS_PER_OBJECT = 64
 CHECKSUM_BYTES = 32
