@@ -1,0 +1,1 @@
+"""Where assets come from: one module a source."""

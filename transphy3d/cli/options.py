@@ -1,0 +1,42 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from transphy3d.progress import Style
+
+if TYPE_CHECKING:
+    from transphy3d.config import Job
+
+JobFile = Annotated[Path, typer.Argument(metavar="JOB", help="job file, or a built-in job's name")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="change a key, as in render.samples=64"),
+]
+Out = Annotated[
+    Path | None, typer.Option("--out", help="run directory [default: out/<name of the job>]")
+]
+RunFolder = Annotated[Path, typer.Option("--out", help="run directory")]
+DataPath = Annotated[
+    Path, typer.Argument(metavar="PATH", help="run directory, shard folder, shard or sequence")
+]
+ProgressStyle = Annotated[
+    Style, typer.Option("--progress", help="bar, plain or json; auto: bar on a terminal")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+Retry = Annotated[bool, typer.Option("--retry", help="try sequences again that were set aside")]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, help="sequences at a time [default: the job's]")
+]
+
+
+def load(job_file: Path, overrides: list[str] | None, out: Path | None) -> tuple[Job, Path]:
+    """The job that the options name, and its run directory."""
+    from transphy3d.job import load_job
+
+    job = load_job(job_file, overrides or ())
+    return job, (out or Path("out") / job.name)

@@ -1,0 +1,1 @@
+"""Engines: ways to start agents on machines, one module each."""
