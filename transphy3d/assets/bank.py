@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,7 +70,7 @@ class Signal:
     reasons: tuple[str, ...]
     version: str
     mass: float = 1.0
-    evidence: dict[str, float | str] = {}
+    evidence: dict[str, float | str] = field(default_factory=dict)
 
 
 Ruling = Literal["accepted", "rejected", "review"]
@@ -154,12 +154,12 @@ class AssetRecord:
     description: str = ""
     category: str = "unknown"
     tags: tuple[str, ...] = ()
-    declared: dict[str, Any] = {}
+    declared: dict[str, Any] = field(default_factory=dict)
     size: tuple[float, float, float] | None = None
     file: StoredFile | None = None
     thumbnail: StoredFile | None = None
     views: tuple[StoredFile, ...] = ()
-    signals: dict[str, Signal] = {}
+    signals: dict[str, Signal] = field(default_factory=dict)
     verdict: Verdict | None = None
     override: Override | None = None
     imported: Imported | None = None
