@@ -6,29 +6,20 @@ them again.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Literal
 
 from transphy3d.config import RenderConfig
 from transphy3d.jsonio import record
-from transphy3d.scenes.stage import RenderSettings
+from transphy3d.scenes.stage import LightTransport, RenderSettings
 
 CYCLES_SEEDS = 2**31
 
 
 @record
-class Preset:
-    """What a preset fixes; see `RenderSettings` for units. `denoise` allows the denoiser."""
+class Preset(LightTransport):
+    """What a preset fixes; `denoise` allows the denoiser."""
 
-    samples: int
-    max_bounces: int
-    transmission_bounces: int
-    transparent_bounces: int
-    glossy_bounces: int
-    diffuse_bounces: int
-    volume_bounces: int
-    clamp_indirect: float
-    caustics: bool
-    filter_glossy: float
     denoise: bool
 
 
@@ -87,19 +78,13 @@ def resolve(config: RenderConfig, seed: int, threads: int) -> RenderSettings:
     seed : any non-negative integer, the sequence's own; threads : 0 = all cores
     """
     preset = PRESETS[config.preset]
+    transport = {field.name: getattr(preset, field.name) for field in fields(LightTransport)}
+    if config.samples is not None:
+        transport["samples"] = config.samples
     return RenderSettings(
+        **transport,
         device=config.device,
         denoiser=_denoiser(config, preset),
-        samples=preset.samples if config.samples is None else config.samples,
-        max_bounces=preset.max_bounces,
-        transmission_bounces=preset.transmission_bounces,
-        transparent_bounces=preset.transparent_bounces,
-        glossy_bounces=preset.glossy_bounces,
-        diffuse_bounces=preset.diffuse_bounces,
-        volume_bounces=preset.volume_bounces,
-        clamp_indirect=preset.clamp_indirect,
-        caustics=preset.caustics,
-        filter_glossy=preset.filter_glossy,
         view_transform=config.view_transform,
         exposure=config.exposure,
         seed=seed % CYCLES_SEEDS,

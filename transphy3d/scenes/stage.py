@@ -41,15 +41,13 @@ def phases_for(channels: Collection[Channel]) -> tuple[Phase, ...]:
 
 
 @record
-class RenderSettings:
-    """Cycles' settings with nothing left open but the device.
+class LightTransport:
+    """How far and how finely Cycles follows light.
 
-    samples per pixel; bounces by kind; clamp of indirect light in radiance units, 0 = none;
-    `threads` 0 = all.
+    samples : per pixel; bounces : by kind; filter_glossy : blur of later glossy hits
+    clamp_indirect : in radiance units, 0 = none
     """
 
-    device: Literal["auto", "gpu", "cpu"]
-    denoiser: Literal["auto", "optix", "openimagedenoise", "none"]
     samples: int
     max_bounces: int
     transmission_bounces: int
@@ -60,6 +58,14 @@ class RenderSettings:
     clamp_indirect: float
     caustics: bool
     filter_glossy: float
+
+
+@record
+class RenderSettings(LightTransport):
+    """Cycles' settings with nothing left open but the device; `threads` 0 = all."""
+
+    device: Literal["auto", "gpu", "cpu"]
+    denoiser: Literal["auto", "optix", "openimagedenoise", "none"]
     view_transform: str
     exposure: float
     seed: int
