@@ -10,6 +10,7 @@ from typing import Any, TypeVar, dataclass_transform
 from pydantic import ConfigDict, TypeAdapter
 
 T = TypeVar("T")
+Params = dict[str, bool | int | float | str]
 
 
 @dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.geometry import Bounds, StaticBody
 from transphy3d.scenes.palette import Palette
 from transphy3d.scenes.room_kind import RoomKind, Site
 from transphy3d.scenes.solids import loft, rectangle_outline, rounded
-from transphy3d.scenes.spec import Params, RoomSpec
+from transphy3d.scenes.spec import RoomSpec
 
 SHELL = 0.05
 SWEEP_STEPS = 24

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from transphy3d.assets.geometry import FloatArray, Mesh
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.geometry import StaticBody
 from transphy3d.scenes.palette import Palette
@@ -25,7 +26,6 @@ from transphy3d.scenes.solids import (
     spin,
     turned,
 )
-from transphy3d.scenes.spec import Params
 
 GOLDEN = 0.6180339887498949
 ROUND = 48

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from transphy3d.assets.geometry import FloatArray
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Kind, Material
 from transphy3d.scenes.geometry import StaticBody, Support
 from transphy3d.scenes.palette import Palette
@@ -23,7 +24,7 @@ from transphy3d.scenes.solids import (
     rounded,
     wall_hulls,
 )
-from transphy3d.scenes.spec import Params, SupportSpec
+from transphy3d.scenes.spec import SupportSpec
 from transphy3d.scenes.support_kind import Footprint, Sampled, SupportKind, half_extents
 from transphy3d.scenes.tables import build_table, sample_table, table_materials
 

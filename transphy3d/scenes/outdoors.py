@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.clutter import SIZES, Item, build_items, item_materials, sample_item
 from transphy3d.scenes.geometry import Bounds, StaticBody
 from transphy3d.scenes.palette import Palette
 from transphy3d.scenes.room_kind import RoomKind, Site
 from transphy3d.scenes.solids import ellipse_outline, slab
-from transphy3d.scenes.spec import Params, RoomSpec
+from transphy3d.scenes.spec import RoomSpec
 
 GROUND_RADIUS = 30.0
 GROUND_STEPS = 96

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from transphy3d.jsonio import Params
 from transphy3d.scenes.geometry import StaticBody, Support
 from transphy3d.scenes.palette import Palette
 from transphy3d.scenes.solids import box, box_hull
-from transphy3d.scenes.spec import Params, SupportSpec
+from transphy3d.scenes.spec import SupportSpec
 from transphy3d.scenes.support_kind import Footprint, Sampled, SupportKind, half_extents
 
 BOARD = "board"

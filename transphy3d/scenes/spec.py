@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from transphy3d.jsonio import record
+from transphy3d.jsonio import Params, record
 from transphy3d.materials.spec import RGB, Material
 
 Vec3 = tuple[float, float, float]
@@ -16,7 +16,6 @@ Quat = tuple[float, float, float, float]
 Row4 = tuple[float, float, float, float]
 Matrix4 = tuple[Row4, Row4, Row4, Row4]
 Matrix3 = tuple[Vec3, Vec3, Vec3]
-Params = dict[str, bool | int | float | str]
 
 
 @record

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.geometry import Support
 from transphy3d.scenes.palette import Palette
-from transphy3d.scenes.spec import Params, SupportSpec
+from transphy3d.scenes.spec import SupportSpec
 
 
 @dataclass(frozen=True)

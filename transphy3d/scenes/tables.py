@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.geometry import StaticBody, Support
 from transphy3d.scenes.palette import Palette
@@ -16,7 +17,7 @@ from transphy3d.scenes.solids import (
     rounded,
     slab,
 )
-from transphy3d.scenes.spec import Params, SupportSpec
+from transphy3d.scenes.spec import SupportSpec
 from transphy3d.scenes.support_kind import Footprint, Sampled, SupportKind, half_extents
 
 ROUND_STEPS = 128

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Material
 from transphy3d.scenes.clutter import (
     LOW_KINDS,
@@ -24,7 +25,7 @@ from transphy3d.scenes.geometry import Bounds, StaticBody
 from transphy3d.scenes.palette import Palette
 from transphy3d.scenes.room_kind import RoomKind, Site
 from transphy3d.scenes.solids import box, box_hull, moved, spin, turned
-from transphy3d.scenes.spec import Params, RoomSpec
+from transphy3d.scenes.spec import RoomSpec
 
 WALL = 0.12
 SLOT = 1.25  # metres of wall that one piece of furniture takes

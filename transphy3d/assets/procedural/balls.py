@@ -10,7 +10,7 @@ from transphy3d.assets.procedural import lathe
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, corner
 from transphy3d.assets.procedural.solid import hollow, stand, unite
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 GAP = 1.5e-4  # metres between parts, so that no two surfaces coincide
 HULL_ERROR = 0.01  # of the radius

@@ -7,7 +7,7 @@ from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, cap, contour, corner, filled, region, vessel
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 RANGES: Ranges = {
     "height": Uniform(0.18, 0.31),

@@ -22,7 +22,7 @@ from transphy3d.assets.procedural.lathe import (
     tidy,
 )
 from transphy3d.assets.procedural.solid import hollow
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 SEAM = 0.0015  # half the width of the seam around an end, metres
 SHEET = 0.00025  # metres, as the ends of drawn cans; their sides are thinner

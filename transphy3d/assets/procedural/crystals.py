@@ -10,8 +10,8 @@ from scipy.spatial import HalfspaceIntersection
 from transphy3d.assets.geometry import Asset, FloatArray, Part
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.solid import hull_mesh, hull_points, stand
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Kind
-from transphy3d.scenes.spec import Params
 
 CLEAR: tuple[Kind, ...] = ("glass", "plastic")
 FACETED = 5.0  # degrees; every edge of a cut solid stays sharp

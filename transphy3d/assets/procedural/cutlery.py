@@ -21,8 +21,8 @@ from transphy3d.assets.procedural.blade import (
 )
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.solid import stand, unite
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Kind
-from transphy3d.scenes.spec import Params
 
 KINDS: tuple[Kind, ...] = ("metal", "plastic")
 SHARP_ANGLE = 50.0

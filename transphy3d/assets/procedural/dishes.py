@@ -8,7 +8,7 @@ from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural.assembly import Kinds, Limbs, Turned, tube, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 KINDS: Kinds = ("ceramic", "glass", "metal", "plastic")
 BOWL: Ranges = {

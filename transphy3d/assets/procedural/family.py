@@ -17,7 +17,7 @@ import numpy as np
 from transphy3d.assets.geometry import Asset
 from transphy3d.assets.uv import with_uv
 from transphy3d.errors import AssetError
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 Value = bool | int | float | str
 

@@ -7,7 +7,7 @@ from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import COVER_GAP, Cover, Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, cap, contour, corner, filled, vessel
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 THREAD = 0.014  # height of the neck that a lid covers, metres
 RANGES: Ranges = {

@@ -12,7 +12,7 @@ from transphy3d.assets.procedural import lathe
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, corner
 from transphy3d.assets.procedural.solid import hull_points, stand, unite
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 GAP = 1.5e-4  # metres between the lens and its frame
 EDGE = 1.5e-4  # metres, rounding of a ground edge

@@ -11,7 +11,7 @@ from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, corner
 from transphy3d.assets.procedural.solid import stand, unite
 from transphy3d.assets.procedural.sweep import carry, stack, superellipse
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 GAP = 1.5e-4  # metres between parts
 SHELL = 6e-4  # metres, sheet of the base

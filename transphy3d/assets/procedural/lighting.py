@@ -23,7 +23,7 @@ from transphy3d.assets.procedural.lathe import (
     tidy,
     vessel,
 )
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 SOCKET = 0.0112  # radius of a taper candle's socket, metres
 CANDLESTICK: Ranges = {

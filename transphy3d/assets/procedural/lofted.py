@@ -13,7 +13,7 @@ from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, corner
 from transphy3d.assets.procedural.solid import cut, hull_points, stand
 from transphy3d.assets.procedural.sweep import cell_hulls, rounded_rectangle, stack
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 GAP = 1.5e-4  # metres between a plate and its frame
 CORNER_CHORDS = 4  # convex pieces round each corner

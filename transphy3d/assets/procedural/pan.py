@@ -9,7 +9,7 @@ from transphy3d.assets.procedural.assembly import Limbs, Turned, tube, vessel_as
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, contour, corner, resampled, vessel
 from transphy3d.assets.procedural.mug import radius_at
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 RANGES: Ranges = {
     "style": Choice(("frying pan", "saucepan")),

@@ -8,8 +8,8 @@ import numpy as np
 from transphy3d.assets.geometry import Asset, FloatArray, Mesh, Part
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.solid import from_manifold, hull_points, stand
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Kind
-from transphy3d.scenes.spec import Params
 
 HULL_SEGMENTS = 24
 

@@ -10,7 +10,7 @@ from transphy3d.assets.geometry import Asset, FloatArray, Part
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.solid import stand
 from transphy3d.assets.procedural.sweep import cell_hulls, frames, sectors, stack
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 HULL_COLUMNS = 12
 RIM_STEPS = 5  # rings over which the wall's end is rounded

@@ -10,7 +10,7 @@ from transphy3d.assets.procedural.assembly import Kinds, Limbs, Turned, tube, ve
 from transphy3d.assets.procedural.family import Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, resampled, vessel
 from transphy3d.assets.procedural.mug import ear
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 RANGES: Ranges = {
     "height": Uniform(0.15, 0.24),

@@ -11,7 +11,7 @@ from transphy3d.assets.procedural import lathe
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, Radial, corner
 from transphy3d.assets.procedural.solid import cut
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 GAP = 1.5e-4  # metres between cap and body
 HOLE = 0.0009  # metres, radius of a hole

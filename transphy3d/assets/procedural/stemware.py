@@ -6,7 +6,7 @@ from transphy3d.assets.geometry import Asset, FloatArray
 from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, contour, corner, region, vessel
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 FOOT_EDGE = 0.0022  # thickness of a foot at its rim, metres
 UNDERSIDE = 0.0015  # how far the middle of a foot stands off the table, metres

@@ -26,7 +26,7 @@ from transphy3d.assets.procedural.lathe import (
     vessel,
 )
 from transphy3d.assets.procedural.mug import ear
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 ROOT_SHARE = 0.35  # of the spout's spine, within the body or close to it
 LID_KINDS: Kinds = ("ceramic", "metal", "glass", "plastic")

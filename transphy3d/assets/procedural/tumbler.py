@@ -7,7 +7,7 @@ from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 RANGES: Ranges = {
     "height": Uniform(0.075, 0.15),

@@ -11,8 +11,8 @@ from transphy3d.assets.procedural.assembly import Turned, ring_asset, solid_asse
 from transphy3d.assets.procedural.family import Choice, Family, Uniform
 from transphy3d.assets.procedural.lathe import Node, corner
 from transphy3d.assets.procedural.sweep import superellipse
+from transphy3d.jsonio import Params
 from transphy3d.materials.spec import Kind
-from transphy3d.scenes.spec import Params
 
 RING_SECTORS = 24
 SOLID_KINDS: tuple[Kind, ...] = ("glass", "plastic", "metal", "ceramic")

@@ -9,7 +9,7 @@ from transphy3d.assets.procedural import patterns
 from transphy3d.assets.procedural.assembly import Kinds, Turned, vessel_asset
 from transphy3d.assets.procedural.family import Choice, Family, Ranges, Uniform, numbers
 from transphy3d.assets.procedural.lathe import Node, box, contour, corner, vessel
-from transphy3d.scenes.spec import Params
+from transphy3d.jsonio import Params
 
 # Radius over the greatest radius at shares of the height, per outline.
 OUTLINES: dict[str, tuple[tuple[float, float], ...]] = {
