@@ -20,8 +20,6 @@ from transphy3d.files import write_text
 from transphy3d.preview.charts import (
     added,
     content_charts,
-    duration,
-    file_size,
     geometry_charts,
     making_charts,
 )
@@ -31,6 +29,7 @@ from transphy3d.preview.panels import painter, spread
 from transphy3d.preview.places import VIDEO_FOLDER, report_path, video_name
 from transphy3d.shards.reader import Dataset
 from transphy3d.shards.reader import Sequence as Recording
+from transphy3d.wording import duration, file_size
 
 MAX_CARDS = 24
 # Pixels are read of that many sequences, evenly chosen: a minute's work for any data set.
