@@ -6,13 +6,26 @@ from transphy3d import cores
 from transphy3d.job import load_job
 
 
+@pytest.mark.parametrize(("machine", "workers"), [(8, 1), (8, 3), (2, 2), (2, 5), (7, 4)])
+def test_every_core_is_shared_out_and_every_worker_has_one(monkeypatch, machine, workers):
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: set(range(machine)))
+    shares = [cores.core_share(worker, workers) for worker in range(workers)]
+    assert all(shares)
+    assert set().union(*shares) == set(range(machine))
+    assert sum(map(len, shares)) == max(machine, workers)
+
+
+def test_a_worker_renders_with_the_cores_it_may_use_unless_the_job_says_otherwise(monkeypatch):
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {2, 5, 6})
+    assert cores.threads_per_worker(load_job("smoke")) == 3
+    assert cores.threads_per_worker(load_job("smoke", ["run.threads=1"])) == 1
+
+
 @pytest.mark.parametrize(
-    ("workers", "threads", "sequences", "expected"),
-    [(1, 0, 9, 0), (2, 0, 9, 4), (3, 0, 9, 2), (20, 0, 99, 1), (4, 3, 9, 3), (4, 0, 2, 4)],
+    ("workers", "sequences", "expected"), [(0, 9, 8), (1, 9, 8), (3, 9, 2), (20, 99, 1), (4, 2, 4)]
 )
-def test_workers_share_the_cores_unless_the_job_says_otherwise(
-    monkeypatch, workers, threads, sequences, expected
-):
-    monkeypatch.setattr(cores, "usable_cores", lambda: 8)
-    settings = [f"run.workers={workers}", f"run.threads={threads}", f"sequences={sequences}"]
-    assert cores.threads_per_worker(load_job("smoke", settings)) == expected
+def test_where_cores_cannot_be_assigned_they_are_divided(monkeypatch, workers, sequences, expected):
+    monkeypatch.delattr(cores.os, "sched_getaffinity")
+    monkeypatch.setattr(cores.os, "cpu_count", lambda: 8)
+    job = load_job("smoke", [f"run.workers={workers}", f"sequences={sequences}"])
+    assert cores.threads_per_worker(job) == expected

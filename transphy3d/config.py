@@ -257,16 +257,39 @@ class OutputConfig(Section):
 class RunConfig(Section):
     """How the work is done; nothing here changes what is made."""
 
-    workers: Annotated[int, Field(ge=1, le=1024)] = Field(1, description="sequences at a time")
+    workers: Annotated[int, Field(ge=0, le=1024)] = Field(
+        0, description="sequences at a time on this machine; 0 takes one for each GPU, at least one"
+    )
     threads: Annotated[int, Field(ge=0, le=1024)] = Field(
         0, description="per worker; 0 shares the cores among the workers"
     )
     attempts: Annotated[int, Field(ge=1)] = Field(3, description="tries before one is set aside")
-    frame_timeout: Annotated[float, Field(gt=0)] = Field(
+    frame_timeout: Positive = Field(
         1800.0, description="seconds without a new frame after which Blender is stopped"
+    )
+    heartbeat: Positive = Field(
+        15.0, description="seconds between a worker's signs of life in its claim"
+    )
+    lease: Positive = Field(
+        120.0, description="seconds watched without one after which others may take its sequence"
+    )
+    straggler: Annotated[float, Field(gt=1)] = Field(
+        20.0, description="median frame times without a new frame after which idle workers may"
+    )
+    standby: NotNegative = Field(
+        600.0, description="seconds that a worker without work waits for what others hold"
     )
     keep_blend: bool = Field(False, description="keep each sequence's .blend for debugging")
     keep_frames: bool = Field(False, description="keep the rendered frames after publishing")
+
+    @model_validator(mode="after")
+    def _lease_outlasts_heartbeats(self) -> RunConfig:
+        if self.lease < 3 * self.heartbeat:
+            raise ValueError(
+                f"lease: {self.lease} s is less than three heartbeats of {self.heartbeat} s; raise "
+                "it or lower heartbeat"
+            )
+        return self
 
 
 class Job(Section):

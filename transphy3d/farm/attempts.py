@@ -13,35 +13,112 @@ from transphy3d.farm.rundir import RunDir
 from transphy3d.files import sha256_file, write_json
 from transphy3d.jsonio import from_json, record, to_data
 
-# crash: Blender or the worker died; error: it reported one; timeout: no frame came;
-# disk: no space left; impossible: no acceptable scene; interrupted: stopped from outside.
+# crash: Blender died; error: it or a stage reported one; timeout: no frame came; vanished: the
+# process that held the unit is gone without a word; impossible: no acceptable scene; asset: a file
+# that the scene needs is unusable; interrupted: stopped from outside; disk: no space left; device:
+# the host has none that will do; lost: another process took the unit over; skipped: nothing was
+# left to do once the unit was claimed.
 Outcome = Literal[
-    "running", "done", "crash", "error", "timeout", "disk", "impossible", "interrupted"
+    "running",
+    "done",
+    "crash",
+    "error",
+    "timeout",
+    "vanished",
+    "impossible",
+    "asset",
+    "interrupted",
+    "disk",
+    "device",
+    "lost",
+    "skipped",
 ]
+PERMANENT: tuple[Outcome, ...] = ("impossible", "asset")
 COUNTED: tuple[Outcome, ...] = ("crash", "error", "timeout")
 LOG_TAIL_BYTES = 4000
 
 
 @record
 class Attempt:
-    """One try at one unit.
+    """One try at one unit; while it is running, also the claim on the unit.
 
-    signal : name of the signal that killed Blender, as SIGSEGV
+    number : from 1; only the holder of the highest one may publish
+    host, pid, boot, namespace, process_start : the process that holds it; boot is the kernel's
+        boot id, namespace its process id namespace, process_start its start in clock ticks
+    device : what it renders on, as CUDA_VISIBLE_DEVICES says; "" where that is not set
+    started : seconds since 1970 by the holder's clock, for people; nothing is decided by it
+    beat : counts up while the holder lives
+    frames : finished in every phase, of the whole sequence
+    pictures_before, pictures : finished pictures of all phases when the try began, and by now
+    seconds : wall clock; peak_memory : bytes
+    signal : name of the signal that killed Blender or the holder, as SIGSEGV
     stage : scene, start, truth, behind, rgb, end or publish: what was being done; render where
         that is not known
-    seconds : wall clock; peak_memory : bytes
     """
 
     number: int
     outcome: Outcome
-    stage: str = ""
-    message: str = ""
-    exit_code: int | None = None
-    signal: str | None = None
+    host: str = ""
+    pid: int = 0
+    boot: str = ""
+    namespace: str = ""
+    process_start: int = 0
+    device: str = ""
+    started: float = 0.0
+    beat: int = 0
+    frames: int = 0
+    pictures_before: int = 0
+    pictures: int = 0
     seconds: float = 0.0
     peak_memory: int = 0
+    exit_code: int | None = None
+    signal: str | None = None
+    stage: str = ""
+    message: str = ""
     log_tail: str = ""
-    started: float = 0.0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it counts against the unit: a failure, or an end without a new picture."""
+        barren = self.outcome == "vanished" and self.pictures <= self.pictures_before
+        return barren or self.outcome in COUNTED
+
+
+@record
+class Done:
+    """What a published sequence is and what it took; done/000000.json.
+
+    attempt : number of the try that published it; seconds : wall clock of that try
+    seconds_all : of all tries; tries : how many ended how, that one included
+    device : name of the renderer; finished : seconds since 1970 by the host's clock, for people
+    """
+
+    unit: int
+    bytes: int
+    sha256: str
+    frames: int
+    attempt: int
+    seconds: float
+    seconds_all: float
+    tries: dict[str, int]
+    host: str
+    device: str
+    finished: float
+
+
+@record
+class Dead:
+    """Why a unit was given up; dead/000000.json.
+
+    attempt : number of the last try that this judges; outcome : how it ended
+    replay : the command that tries the unit again by hand
+    """
+
+    unit: int
+    attempt: int
+    outcome: str
+    reason: str
+    replay: str
 
 
 def read_attempts(run: RunDir, index: int) -> list[Attempt]:

@@ -93,7 +93,7 @@ def frames_done(run: RunDir, job: Job, index: int) -> int:
 
 def _start(state: _Run) -> None:
     """Start workers until as many run as the job allows."""
-    while state.waiting and len(state.active) < state.job.run.workers:
+    while state.waiting and len(state.active) < max(state.job.run.workers, 1):
         index = state.waiting.popleft()
         attempts = len(read_attempts(state.run, index))
         state.active.append(_Active(index, start_worker(state.run.root, index), attempts))

@@ -1,20 +1,25 @@
 """The run directory: where everything of a run lies, and the plan that it follows.
 
-job.yaml                   the resolved job
-plan.json                  identity of the job, number of units, versions, host
-sequences/000000.h5        published sequences
-cache/                     what is derived from the user's mesh files
-finish.lock                held while shards and previews are made
-verified.txt               SHA-256 of the index whose shards passed verification
-units/000000/log.txt       what Blender said
-units/000000/worker.txt    what the process said that made the sequence
-units/000000/lock          held by that process
-units/000000/stage/        scene and frames in the making; removed once published
-units/000000/attempts/     one record for each try
-units/000000/stage.blend   the scene as Blender has it, with run.keep_blend
-units/000000/done.json     size and SHA-256 of the published sequence
-units/000000/dead.json     why the unit was set aside
-shards/, preview/          what `pack` and `preview` make
+job.yaml                     the resolved job
+plan.json                    identity of the job, number of units, versions, host
+engine.json                  the engine that was started last, and how to find it
+drain, cancel                there while no unit may be begun, or rendered on
+sequences/000000.h5          published sequences
+done/000000.json             size and SHA-256 of a published sequence, and what it took
+dead/000000.json             why a unit was set aside
+units/000000/attempts/0001.json  one record for each try; a running one is the claim on the unit
+units/000000/forgiven/0001.json  why it had been set aside after that try, before a `retry`
+units/000000/log.txt         what Blender said
+units/000000/worker.txt      what the process said that made the sequence
+units/000000/stage/          scene and frames in the making; removed once published
+units/000000/stage.blend     the scene as Blender has it, with run.keep_blend
+claims/pack/, claims/finish/ claims on what one process at a time does
+hosts/                       hosts on which units failed one after another
+agents/                      what each agent said
+packed/00000.json            what each shard was made from
+cache/                       what is derived from the user's mesh files
+verified.txt                 SHA-256 of the index whose shards passed verification
+shards/, preview/            what `pack` and `preview` make
 """
 
 from __future__ import annotations
@@ -60,6 +65,45 @@ class RunDir:
     @property
     def preview(self) -> Path:
         return self.root / "preview"
+
+    @property
+    def engine_file(self) -> Path:
+        return self.root / "engine.json"
+
+    @property
+    def drain_file(self) -> Path:
+        return self.root / "drain"
+
+    @property
+    def cancel_file(self) -> Path:
+        return self.root / "cancel"
+
+    @property
+    def done_folder(self) -> Path:
+        return self.root / "done"
+
+    @property
+    def dead_folder(self) -> Path:
+        return self.root / "dead"
+
+    @property
+    def units(self) -> Path:
+        return self.root / "units"
+
+    @property
+    def hosts(self) -> Path:
+        return self.root / "hosts"
+
+    @property
+    def agents(self) -> Path:
+        return self.root / "agents"
+
+    @property
+    def packed(self) -> Path:
+        return self.root / "packed"
+
+    def claims(self, name: str) -> Path:
+        return self.root / "claims" / name
 
     @property
     def finish_lock(self) -> Path:
