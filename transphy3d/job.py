@@ -76,8 +76,7 @@ def check_job(data: dict[str, Any], source: str) -> Job:
     try:
         return Job.model_validate(_without_empty_sections(data, Job))
     except ValidationError as error:
-        lines = [_explain(detail) for detail in error.errors()]
-        raise JobError("\n".join(f"{source}: {line}" for line in lines)) from None
+        raise faults(error, Job, source) from None
 
 
 def _without_empty_sections(data: Any, model: type[BaseModel]) -> Any:
@@ -98,7 +97,7 @@ def _read_with_base(path: Path, seen: tuple[Path, ...]) -> dict[str, Any]:
     """A job file's data over that of its `base`, with its own paths made absolute."""
     if path in seen:
         raise JobError(f"{path}: `{BASE_KEY}` leads back to this file; remove one of the links")
-    data = _read_yaml(path)
+    data = read_yaml(path, "a job needs at least `name` and `sequences`")
     base = data.pop(BASE_KEY, None)
     _map_paths(data, lambda text: str((path.parent / Path(text).expanduser()).resolve()))
     if base is None:
@@ -116,7 +115,8 @@ def _find_base(path: Path, base: str) -> Path:
         raise JobError(f"{path}: {BASE_KEY}: {error}") from None
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path, needs: str) -> dict[str, Any]:
+    """The keys of a YAML file. Raises JobError; of a file without keys it says what it `needs`."""
     try:
         data = yaml.load(path.read_text(encoding="utf-8"), _UniqueKeyLoader)
     except (OSError, UnicodeDecodeError) as error:
@@ -124,7 +124,7 @@ def _read_yaml(path: Path) -> dict[str, Any]:
     except yaml.YAMLError as error:
         raise JobError(f"{path}: is not valid YAML: {error}") from None
     if not isinstance(data, dict):
-        raise JobError(f"{path}: holds no keys; a job needs at least `name` and `sequences`")
+        raise JobError(f"{path}: holds no keys; {needs}")
     return data
 
 
@@ -183,11 +183,17 @@ def _override(data: dict[str, Any], text: str) -> None:
     place[last] = parsed
 
 
-def _explain(detail: ErrorDetails) -> str:
+def faults(error: ValidationError, model: type[BaseModel], source: str) -> JobError:
+    """Every fault that `model` found in the data of the file `source`, one a line."""
+    lines = [_explain(detail, model) for detail in error.errors()]
+    return JobError("\n".join(f"{source}: {line}" for line in lines))
+
+
+def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One fault as `key: what is wrong; what to do`."""
     where = ".".join(map(str, detail["loc"])) or "job"
     if detail["type"] == "extra_forbidden":
-        return f"{where}: unknown key; {_nearest(detail['loc'])}"
+        return f"{where}: unknown key; {_nearest(detail['loc'], model)}"
     if detail["type"] == "missing":
         return f"{where}: is missing; add it"
     value = detail.get("input")
@@ -197,16 +203,16 @@ def _explain(detail: ErrorDetails) -> str:
     return f"{where}: {detail['msg'].removeprefix('Value error, ')}{shown}"
 
 
-def _nearest(location: tuple[int | str, ...]) -> str:
-    """The nearest known name for the unknown key at `location`."""
-    known = _known_names(location[:-1])
+def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
+    """The nearest known name for the unknown key at `location` of `model`."""
+    known = _known_names(location[:-1], model)
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     listing = f"known keys here: {', '.join(known)}"
     return f"did you mean {close[0]!r}?" if close else listing
 
 
-def _known_names(location: Iterable[int | str]) -> list[str]:
-    model: Any = Job
+def _known_names(location: Iterable[int | str], top: type[BaseModel]) -> list[str]:
+    model: Any = top
     for step in location:
         if isinstance(step, int):
             continue
