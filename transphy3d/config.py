@@ -18,6 +18,8 @@ from pydantic import (
     model_validator,
 )
 
+from transphy3d.assets.bank import LicenceName
+
 # Raise when the same job would give other pixels or geometry than before.
 GENERATOR_VERSION = 1
 
@@ -28,6 +30,8 @@ CHANNELS: tuple[Channel, ...] = ("rgb", "depth", "depth_behind", "normal", "inst
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Elevation = Annotated[float, Field(ge=0, le=89)]
 Weights = dict[str, NotNegative]
+Source = Literal["procedural", "bank", "meshes"]
+SOURCES: tuple[Source, ...] = ("procedural", "bank", "meshes")
 
 
 class Section(BaseModel):
@@ -83,6 +87,23 @@ class MeshSource(Section):
     category: str = Field("custom", description="category written to the object table")
 
 
+class BankConfig(Section):
+    """The asset bank that objects are drawn from, and which of its assets may be drawn."""
+
+    folder: str | None = Field(None, description="folder filled by `transphy3d assets`")
+    categories: Selection = Field(Selection(), description="categories of assets")
+    assets: Selection = Field(Selection(), description="ids of assets")
+    licences: list[LicenceName] = Field(
+        ["cc_zero", "cc_by", "royalty_free", "own"], description="licences of assets"
+    )
+    held_out: Fraction = Field(
+        0.2, description="share of assets kept for `split: test`; an asset's id decides"
+    )
+    split: Literal["train", "test", "all"] = Field(
+        "all", description="`train` leaves the held-out assets away, `test` takes only them"
+    )
+
+
 class ObjectsConfig(Section):
     """What is dropped."""
 
@@ -91,10 +112,12 @@ class ObjectsConfig(Section):
     )
     families: Selection = Field(Selection(), description="procedural families")
     weights: Weights = Field({}, description="weight by family, 1 where not named")
-    procedural: Fraction = Field(
-        1.0, description="share of procedural objects; the rest are drawn from `meshes`"
+    sources: dict[Source, NotNegative] = Field(
+        {"procedural": 1.0},
+        description="weight of each source: `procedural` families, the `bank`, your own `meshes`",
     )
     meshes: list[MeshSource] = Field([], description="meshes of your own")
+    bank: BankConfig = BankConfig()
     optical: Weights = Field(
         {"transparent": 0.6, "reflective": 0.3, "opaque": 0.1},
         description="weight of each optical class",
@@ -113,13 +136,18 @@ class ObjectsConfig(Section):
     )
 
     @model_validator(mode="after")
-    def _meshes_where_needed(self) -> ObjectsConfig:
-        if self.procedural < 1 and not self.meshes:
-            raise ValueError(
-                f"procedural: {self.procedural} asks for meshes too, but `meshes` lists none; "
-                "add some or set procedural to 1"
-            )
+    def _sources_are_there(self) -> ObjectsConfig:
+        if not sum(self.sources.values()) > 0:
+            raise ValueError("sources: no weight is above zero; raise one")
+        if self.draws("meshes") and not self.meshes:
+            raise ValueError("sources: asks for meshes, but `meshes` lists none; add some")
+        if self.draws("bank") and self.bank.folder is None:
+            raise ValueError("sources: asks for the bank, but bank.folder is not set; set it")
         return self
+
+    def draws(self, source: Source) -> bool:
+        """Whether any object comes from a source."""
+        return self.sources.get(source, 0.0) > 0
 
 
 class MaterialsConfig(Section):

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from transphy3d.assets.selection import fingerprint
 from transphy3d.config import GENERATOR_VERSION, Job
 from transphy3d.errors import JobError
 from transphy3d.files import canonical_json, sha256_file, sha256_text
@@ -137,6 +138,9 @@ def _map_paths(data: dict[str, Any], change: Callable[[str], str]) -> None:
         for mesh in objects["meshes"]:
             if isinstance(mesh, dict) and isinstance(mesh.get("path"), str):
                 mesh["path"] = change(mesh["path"])
+    bank = objects.get("bank") if isinstance(objects, dict) else None
+    if isinstance(bank, dict) and isinstance(bank.get("folder"), str):
+        bank["folder"] = change(bank["folder"])
     if isinstance(materials, dict) and isinstance(materials.get("folder"), str):
         materials["folder"] = change(materials["folder"])
     folder = lights.get("environments") if isinstance(lights, dict) else None
@@ -237,9 +241,12 @@ def identity(job: Job) -> str:
     for section, key in NOT_IDENTITY_KEYS:
         del data[section][key]
     del data["materials"]["folder"]  # its records count, as part of the library
+    # Of a bank, the files count that the job draws from, and not how they were chosen.
+    drawn = fingerprint(job.objects.bank) if job.objects.draws("bank") else None
+    del data["objects"]["bank"]
     _map_paths(data, content_hash)
     materials = load_library(job.materials.folder).sha256
-    return sha256_text(canonical_json([GENERATOR_VERSION, materials, data]))
+    return sha256_text(canonical_json([GENERATOR_VERSION, materials, drawn, data]))
 
 
 def content_hash(path: str) -> str:

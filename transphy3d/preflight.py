@@ -10,11 +10,13 @@ from pathlib import Path
 
 from transphy3d.assets.load import load_mesh
 from transphy3d.assets.procedural.family import families
+from transphy3d.assets.selection import locked, open_bank, select
 from transphy3d.config import Job, Selection
 from transphy3d.errors import JobError, SceneRejected
 from transphy3d.materials.library import load_library
 from transphy3d.plugins import load_plugins
 from transphy3d.rng import Streams
+from transphy3d.scenes.assembly import bank_ref, build_asset
 from transphy3d.scenes.hdr import read_hdr
 from transphy3d.scenes.lights import RIGS, environment_files
 from transphy3d.scenes.rooms import ROOMS
@@ -43,8 +45,31 @@ def preflight(job: Job, cache: Path) -> None:
         read_hdr(path)
     for mesh in job.objects.meshes:
         load_mesh(mesh, cache)
+    if job.objects.draws("bank"):
+        check_bank(job)
     with contextlib.suppress(SceneRejected):  # chance, not a fault of the job: drawn again later
         sample_scene(job, Streams(job.seed, 0), library, cache)
+
+
+def check_bank(job: Job) -> None:
+    """Raise JobError or AssetError for patterns, files and licences of the bank that do not do.
+
+    Every file that the job may draw is read.
+    """
+    config = job.objects.bank
+    bank = open_bank(config)
+    records = list(bank.records())
+    categories = sorted({asset.category for asset in records})
+    check_patterns("objects.bank.categories", config.categories, categories)
+    check_patterns("objects.bank.assets", config.assets, [asset.id for asset in records])
+    drawn = select(config)
+    for asset in drawn:
+        build_asset(bank_ref(asset, bank), job.objects.segments, bank.root)
+    if job.run.keep_blend and (kept := locked(drawn)):
+        raise JobError(
+            f"run.keep_blend: a .blend would hold the mesh of {kept[0]!r}, whose licence forbids "
+            "passing it on; switch it off, or leave such licences out of objects.bank.licences"
+        )
 
 
 def check_names(key: str, given: Iterable[str], known: list[str]) -> None:

@@ -125,7 +125,7 @@ def test_an_unreadable_mesh_is_an_error_before_anything_starts(tmp_path):
     mesh.write_bytes(b"glTF\x02\x00\x00\x00")
     said = run_cli(
         *("render", "smoke", "--out", tmp_path / "run"),
-        *("--set", f"objects.meshes=[{{path: {mesh}}}]", "--set", "objects.procedural=0.5"),
+        *("--set", f"objects.meshes=[{{path: {mesh}}}]", "--set", "objects.sources={procedural: 1, meshes: 1}"),
     )
     assert said.returncode == 3
     assert "cut.glb" in said.stderr

@@ -141,7 +141,7 @@ def test_impossible_jobs_are_refused_with_the_name_of_the_culprit(sections, word
 
 def test_a_missing_mesh_file_is_named(tmp_path):
     gone = str(tmp_path / "gone.obj")
-    lacking = job(objects={"procedural": 0.0, "meshes": [{"path": gone}]})
+    lacking = job(objects={"sources": {"meshes": 1}, "meshes": [{"path": gone}]})
     with pytest.raises(AssetError, match=r"gone\.obj"):
         scene(lacking)
 
@@ -155,7 +155,7 @@ def test_meshes_of_the_user_are_drawn_and_built(tmp_path):
     trimesh.creation.box((0.1, 0.06, 0.04)).export(path)
     source = {"path": str(path), "size": 0.08, "kinds": ["metal"], "category": "brick"}
     optical = {"reflective": 1.0}
-    meshes = {"procedural": 0.0, "meshes": [source], "count": (1, 1), "optical": optical}
+    meshes = {"sources": {"meshes": 1}, "meshes": [source], "count": (1, 1), "optical": optical}
     spec = sample_scene(job(objects=meshes), Streams(0, 0), library(), tmp_path)
     geometry = build_geometry(spec, 24, tmp_path)
     assert spec.objects[0].asset.source == "mesh"

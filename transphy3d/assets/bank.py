@@ -2,8 +2,10 @@
 
 catalogue/<id>.json     one record an asset; every stage adds its part
 downloads/<sha256>.*    files as they came, by content
+unpacked/<sha256>/      what archives among them hold; made again when missing
 thumbnails/<id>.*       pictures as they came
 views/<id>/*.png        pictures made here for judging and for people
+partial/                downloads that are not finished
 imported/<id>.npz       cleaned meshes with collision pieces: what scenes take
 answers/                answers of the vision-language model, by file, model and prompt
 """
@@ -22,7 +24,7 @@ from pydantic import ValidationError
 from transphy3d.errors import AssetError
 from transphy3d.files import write_json
 from transphy3d.jsonio import from_json, record, to_data
-from transphy3d.materials.spec import OpticalClass
+from transphy3d.materials.spec import Kind, OpticalClass
 
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 # royalty_free: pictures may be published, meshes may not.
@@ -47,11 +49,15 @@ class Licence:
 
 @record
 class StoredFile:
-    """A file of the bank: path relative to its root, size and hex SHA-256."""
+    """A file of the bank: path relative to its root, size and hex SHA-256.
+
+    member : name of the mesh inside, where the file is an archive
+    """
 
     path: str
     bytes: int
     sha256: str
+    member: str = ""
 
 
 @record
@@ -108,7 +114,7 @@ class ImportedPart:
 
     name: str
     material: str
-    kinds: tuple[str, ...]
+    kinds: tuple[Kind, ...]
     optical: tuple[OpticalClass, ...]
     faces: int
     closed: bool
@@ -196,6 +202,13 @@ class Bank:
     @property
     def thumbnails(self) -> Path:
         return self.root / "thumbnails"
+
+    @property
+    def partial(self) -> Path:
+        return self.root / "partial"
+
+    def unpacked(self, sha256: str) -> Path:
+        return self.root / "unpacked" / sha256
 
     @property
     def answers(self) -> Path:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from transphy3d.assets.bank import AssetRecord, Bank
 from transphy3d.assets.geometry import Asset
+from transphy3d.assets.imported import load_imported
 from transphy3d.assets.liquid import fill
 from transphy3d.assets.load import load_mesh
 from transphy3d.assets.procedural.family import build
@@ -33,6 +35,19 @@ def mesh_ref(source: MeshSource) -> AssetRef:
     )
 
 
+def bank_ref(asset: AssetRecord, bank: Bank) -> AssetRef:
+    """A reference to an imported asset of a bank by path and content."""
+    if asset.imported is None:
+        raise AssetError(f"asset {asset.id!r}: is not imported; run `transphy3d assets import`")
+    return AssetRef(
+        source="bank",
+        name=asset.id,
+        params={},
+        path=str(bank.file(asset.imported.file)),
+        sha256=asset.imported.file.sha256,
+    )
+
+
 def build_asset(ref: AssetRef, segments: int, cache: Path) -> Asset:
     """The asset, unscaled and dry.
 
@@ -43,10 +58,8 @@ def build_asset(ref: AssetRef, segments: int, cache: Path) -> Asset:
     """
     if ref.source == "procedural":
         return _build_family(ref, segments)
-    source = _mesh_source(ref)
-    if ref.sha256 != sha256_file(Path(source.path)):
-        raise AssetError(f"mesh {ref.path}: changed since the scene was sampled (SHA-256)")
-    return load_mesh(source, cache)
+    path = _unchanged(ref)
+    return load_imported(path) if ref.source == "bank" else load_mesh(_mesh_source(ref), cache)
 
 
 def _build_family(ref: AssetRef, segments: int) -> Asset:
@@ -56,10 +69,20 @@ def _build_family(ref: AssetRef, segments: int) -> Asset:
         raise SceneRejected("shape", f"{ref.name} with {ref.params}: {error}") from error
 
 
+def _unchanged(ref: AssetRef) -> Path:
+    """The file that a reference names. Raises AssetError if it is gone or has changed."""
+    if ref.path is None or not Path(ref.path).is_file():
+        raise AssetError(f"{ref.source} {ref.path}: the scene names it, but there is no such file")
+    if ref.sha256 != sha256_file(Path(ref.path)):
+        raise AssetError(
+            f"{ref.source} {ref.path}: changed since the scene was sampled (SHA-256); bring the "
+            "file back, or make the data set anew"
+        )
+    return Path(ref.path)
+
+
 def _mesh_source(ref: AssetRef) -> MeshSource:
     """The entry of the job that a mesh reference was made from."""
-    if ref.path is None or not Path(ref.path).is_file():
-        raise AssetError(f"mesh {ref.path}: the scene names it, but there is no such file")
     data = {"path": ref.path, **ref.params, "kinds": str(ref.params["kinds"]).split(",")}
     return MeshSource.model_validate(data)
 

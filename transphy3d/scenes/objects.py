@@ -1,4 +1,4 @@
-"""Which objects are dropped: family or mesh, size, orientation, materials, liquid.
+"""Which objects are dropped: asset, size, orientation, materials, liquid.
 
 Every object draws from random streams of its own, so that a change to one moves no other.
 """
@@ -7,22 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 import numpy as np
 
 from transphy3d.assets.contact import stands
 from transphy3d.assets.geometry import Asset, Part
-from transphy3d.assets.procedural.family import families
 from transphy3d.config import Job, ObjectsConfig
 from transphy3d.errors import JobError
-from transphy3d.materials.spec import OPTICAL_CLASSES, Material
+from transphy3d.materials.spec import OPTICAL_CLASSES, Kind, Material, OpticalClass
 from transphy3d.rng import Streams
-from transphy3d.scenes.assembly import build_asset, mesh_ref
+from transphy3d.scenes.assembly import build_asset
 from transphy3d.scenes.palette import Palette
 from transphy3d.scenes.registry import weighted
 from transphy3d.scenes.rotations import turn, uniform_rotation
+from transphy3d.scenes.sources import Sources, open_sources
 from transphy3d.scenes.spec import AssetRef, Liquid, ObjectSpec
 from transphy3d.scenes.support_kind import Footprint
 
@@ -50,9 +49,11 @@ def sample_objects(job: Job, streams: Streams, palette: Palette, cache: Path) ->
     """
     low, high = job.objects.count
     count = int(streams("objects.count").integers(low, high + 1))
-    return [
-        _sample_object(number + 1, job.objects, streams, palette, cache) for number in range(count)
-    ]
+    sources = open_sources(
+        job.objects,
+        lambda kinds, optical: bool(_able_classes(kinds, optical, job.objects, palette)),
+    )
+    return [_sample_object(number + 1, sources, streams, palette, cache) for number in range(count)]
 
 
 def footprint(objects: Sequence[Drawn]) -> Footprint:
@@ -70,12 +71,13 @@ def footprint(objects: Sequence[Drawn]) -> Footprint:
 
 
 def _sample_object(
-    number: int, config: ObjectsConfig, streams: Streams, palette: Palette, cache: Path
+    number: int, sources: Sources, streams: Streams, palette: Palette, cache: Path
 ) -> Drawn:
+    config = sources.config
     asset_rng = streams(f"object.{number}.asset")
     material_rng = streams(f"object.{number}.materials")
     pose_rng = streams(f"object.{number}.pose")
-    ref, sketch = _draw_asset(config, asset_rng, palette, cache)
+    ref, sketch = _draw_asset(sources, asset_rng, palette, cache)
     upright = bool(pose_rng.random() < config.upright) and stands(sketch)
     turned, tumbled = turn(float(pose_rng.uniform(0, 2 * np.pi))), uniform_rotation(pose_rng)
     materials = _draw_materials(sketch.parts, config, material_rng, palette)
@@ -95,13 +97,15 @@ def _sample_object(
 
 
 def _draw_asset(
-    config: ObjectsConfig, rng: np.random.Generator, palette: Palette, cache: Path
+    sources: Sources, rng: np.random.Generator, palette: Palette, cache: Path
 ) -> tuple[AssetRef, Asset]:
     """An asset that can be made of a material of the wanted classes."""
+    config = sources.config
     for _ in range(FAMILY_DRAWS):
-        ref = _draw_ref(config, rng)
+        ref = sources.draw(rng)
         sketch = build_asset(ref, SKETCH_SEGMENTS, cache)
-        if _able_classes(sketch.parts[0], config, palette):
+        body = sketch.parts[0]
+        if _able_classes(body.kinds, body.optical, config, palette):
             return ref, sketch
     raise JobError(
         f"objects.optical: none of {FAMILY_DRAWS} drawn assets can be made of a material of the "
@@ -110,45 +114,18 @@ def _draw_asset(
     )
 
 
-def _draw_ref(config: ObjectsConfig, rng: np.random.Generator) -> AssetRef:
-    """A procedural family with parameters, or one of the job's meshes."""
-    if rng.random() >= config.procedural:
-        return mesh_ref(config.meshes[int(rng.integers(len(config.meshes)))])
-    known = families()
-    weights = {name: config.weights.get(name, 1.0) for name in selected_families(config)}
-    name = weighted(weights, rng, "objects.weights")
-    return AssetRef(source="procedural", name=name, params=known[name].sample(rng))
-
-
-def selected_families(config: ObjectsConfig) -> list[str]:
-    """Names of the procedural families that a job admits.
-
-    Raises JobError for patterns and weights that name no family, and if none is left.
-    """
-    names, select = list(families()), config.families
-    for pattern in (*select.include, *select.exclude, *config.weights):
-        if not any(fnmatchcase(name, pattern) for name in names):
-            raise JobError(
-                f"objects.families: {pattern!r} fits no family; known are {', '.join(names)}"
-            )
-    left = [name for name in names if _fits(name, select.include)]
-    left = [name for name in left if not _fits(name, select.exclude)]
-    if not left:
-        raise JobError("objects.families: include and exclude leave no family; widen them")
-    return left
-
-
-def _fits(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _able_classes(part: Part, config: ObjectsConfig, palette: Palette) -> dict[str, float]:
-    """Weights of the optical classes that the part can have and that some record for it has."""
+def _able_classes(
+    kinds: tuple[Kind, ...],
+    optical: tuple[OpticalClass, ...],
+    config: ObjectsConfig,
+    palette: Palette,
+) -> dict[str, float]:
+    """Weights of the optical classes that a part can have and that some record for it has."""
     for name in config.optical:
         if name not in OPTICAL_CLASSES:
             raise JobError(f"objects.optical: {name!r} is not one of {', '.join(OPTICAL_CLASSES)}")
-    weights = {name: config.optical.get(name, 0.0) for name in part.optical}
-    return {n: w for n, w in weights.items() if w > 0 and palette.objects(part.kinds, (n,))}
+    weights = {name: config.optical.get(name, 0.0) for name in optical}
+    return {n: w for n, w in weights.items() if w > 0 and palette.objects(kinds, (n,))}
 
 
 def _draw_materials(
@@ -156,7 +133,8 @@ def _draw_materials(
 ) -> dict[str, Material]:
     """A material for each part; the first part has the optical class of the job's weights."""
     body = parts[0]
-    optical = weighted(_able_classes(body, config, palette), rng, "objects.optical")
+    classes = _able_classes(body.kinds, body.optical, config, palette)
+    optical = weighted(classes, rng, "objects.optical")
     records = [r for r in palette.objects(body.kinds) if r.optical_class == optical]
     materials = {body.name: palette.draw(records, rng, f"the part {body.name!r}")}
     for part in parts[1:]:

@@ -28,9 +28,12 @@ class Pose:
 
 @record
 class AssetRef:
-    """Which asset: a procedural family with its parameters, or a mesh file by content."""
+    """Which asset: a procedural family with its parameters, or a mesh or bank file by content.
 
-    source: Literal["procedural", "mesh"]
+    name : of the family, the file's stem, or the asset's id in the bank
+    """
+
+    source: Literal["procedural", "mesh", "bank"]
     name: str
     params: Params
     path: str | None = None
