@@ -1,0 +1,221 @@
+"""Clips of sequences for training with torch; the one module of the shards that needs it.
+
+clips = Clips("out/preview/shards", frames=21, size=(480, 832))
+loader = torch.utils.data.DataLoader(clips, batch_size=2, num_workers=4)
+for batch in loader: batch["rgb"], batch["disparity"], batch["valid"]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn.functional import interpolate
+from torch.utils.data import Dataset
+
+from transphy3d.errors import ShardError
+from transphy3d.shards.draws import Draw, Shares, generator, place
+from transphy3d.shards.framing import Framing, covering
+from transphy3d.shards.reader import PathLike, open_dataset
+from transphy3d.shards.reader import Sequence as Recording
+
+Item = dict[str, torch.Tensor]
+DEFAULT_CHANNELS = ("rgb", "depth", "disparity")
+DERIVED = {"disparity": "depth"}
+# Disparity is scaled by these percentiles of a whole sequence, so that a speck close to the
+# lens does not flatten everything else, and a clip's values do not depend on where it starts.
+PERCENTILES = (2.0, 98.0)
+RANGE_FRAMES = 8
+
+
+class Clips(Dataset[Item]):
+    """Clips at random starts of every sequence, each sequence once an epoch.
+
+    data : whatever `open_dataset` opens
+    frames : length of a clip; a `Draw` may ask for another. Shorter sequences are left out
+    size : (height, width) to which pictures are scaled and cut; None keeps the stored size
+    strides : (low, high) frames from one frame of a clip to the next, drawn for each clip
+    flip : share of clips that are mirrored, with normals, intrinsics and poses
+    shifts : draw where the cut lies; without, it is the middle
+    channels : stored ones, and "disparity" with its mask "valid" and the depth it is made of
+
+    An item is a dictionary of tensors, T frames long:
+
+        rgb (T, 3, H, W) float32 in [0, 1]     depth, depth_behind (T, 1, H, W) metres, 0 = none
+        disparity (T, 1, H, W) in [0, 1]       valid (T, 1, H, W) bool: depth is known
+        normal (T, 3, H, W) camera axes        instance (T, 1, H, W) int32
+        intrinsics (3, 3) and world_to_camera (T, 4, 4) float32
+        sequence () int64, number in the data set; frames (T,) int64, frame numbers
+
+    Depth, normals and instances take the stored pixel nearest to a new one's centre, at most half
+    a stored pixel away, so that no value is made up between two surfaces; rgb is filtered. Item n
+    depends on `seed` and n alone. Raises ShardError if no sequence is long enough or a channel is
+    missing.
+    """
+
+    def __init__(
+        self,
+        data: PathLike | Sequence[PathLike],
+        *,
+        frames: int = 1,
+        size: tuple[int, int] | None = None,
+        strides: tuple[int, int] = (1, 1),
+        flip: float = 0.0,
+        shifts: bool = False,
+        channels: Sequence[str] = DEFAULT_CHANNELS,
+        seed: int = 0,
+    ) -> None:
+        if not 1 <= strides[0] <= strides[1]:
+            raise ValueError(f"strides: {strides} is no range of whole numbers from 1")
+        self.sequences = open_dataset(data)
+        self.frames, self.size, self.strides = frames, size, strides
+        self.flip, self.shifts, self.seed = flip, shifts, seed
+        self.channels = tuple(channels)
+        self._lengths = np.array([len(sequence) for sequence in self.sequences])
+        self._limits: dict[int, tuple[float, float]] = {}
+        self._long_enough(frames)
+
+    def __len__(self) -> int:
+        return len(self._long_enough(self.frames))
+
+    def _long_enough(self, frames: int) -> NDArray[np.int64]:
+        """Numbers of the sequences that hold `frames` at the smallest stride."""
+        span = (frames - 1) * self.strides[0] + 1
+        found = np.flatnonzero(self._lengths >= span)
+        if not found.size:
+            raise ShardError(
+                f"{self.sequences.places[0][0].parent}: clips span {span} frames and the longest "
+                f"sequence has {self._lengths.max()}; ask for fewer frames or a smaller stride"
+            )
+        return found
+
+    def __getitem__(self, draw: int | Draw) -> Item:
+        number = draw if isinstance(draw, int) else draw.number
+        frames = self.frames if isinstance(draw, int) else draw.frames or self.frames
+        candidates = self._long_enough(frames)
+        which = int(candidates[place(number, len(candidates), self.seed)])
+        rng = generator(self.seed, 2, number)
+        recording = self.sequences[which]
+        chosen = _frames(len(recording), frames, self.strides, rng)
+        framing = self._framing(recording, rng)
+        item = _item(recording, chosen, framing, self.channels)
+        if "disparity" in self.channels:
+            item |= self._disparity(which, item)
+        return item | {"sequence": torch.tensor(which), "frames": torch.from_numpy(chosen)}
+
+    def _disparity(self, which: int, item: Item) -> Item:
+        if which not in self._limits:
+            self._limits[which] = disparity_range(self.sequences[which])
+        scaled, valid = disparity(item["depth"], self._limits[which])
+        return {"disparity": scaled, "valid": valid}
+
+    def _framing(self, recording: Recording, rng: np.random.Generator) -> Framing:
+        source = (recording.height, recording.width)
+        down, right, mirrored = rng.random(3).tolist()
+        shift = (down, right) if self.shifts else (0.5, 0.5)
+        return covering(source, self.size or source, shift=shift, flip=mirrored < self.flip)
+
+
+class Mixture(Dataset[Item]):
+    """Several data sets as one, drawn from in proportion to their weights.
+
+    parts : (clips, weight) by name; a name is found again in the item's "part", by position
+    frame_wise : names of sets of single pictures, drawn from only for clips of one frame
+    Raises ValueError if the parts' pictures differ in size.
+    """
+
+    def __init__(
+        self, parts: Mapping[str, tuple[Clips, float]], *, frame_wise: Sequence[str] = ()
+    ) -> None:
+        self.names = tuple(parts)
+        self.clips = tuple(clips for clips, _ in parts.values())
+        sizes = {name: clips.size for name, (clips, _) in parts.items()}
+        if len(set(sizes.values())) > 1:
+            raise ValueError(f"size: the parts differ, {sizes}; give all of them the same")
+        weights = [weight for _, weight in parts.values()]
+        moving = [0.0 if n in frame_wise else w for n, w in zip(parts, weights, strict=True)]
+        self._still, self._moving = Shares.of(weights), Shares.of(moving)
+
+    def __len__(self) -> int:
+        return sum(map(len, self.clips))
+
+    def __getitem__(self, draw: int | Draw) -> Item:
+        asked = Draw(draw) if isinstance(draw, int) else draw
+        shares = self._still if asked.frames == 1 else self._moving
+        part, number = shares.member(asked.number)
+        return self.clips[part][Draw(number, asked.frames)] | {"part": torch.tensor(part)}
+
+
+def _frames(
+    length: int, frames: int, strides: tuple[int, int], rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Frame numbers of a clip: stride and start are drawn uniformly among those that fit."""
+    widest = strides[1] if frames == 1 else min(strides[1], (length - 1) // (frames - 1))
+    stride = int(rng.integers(strides[0], widest + 1))
+    start = int(rng.integers(length - (frames - 1) * stride))
+    return start + stride * np.arange(frames)
+
+
+def _item(
+    recording: Recording, frames: NDArray[np.int64], framing: Framing, channels: Sequence[str]
+) -> Item:
+    stored = dict.fromkeys(DERIVED.get(name, name) for name in channels)
+    arrays = recording.read(*stored, frames=frames)
+    item = {name: _framed(name, array, framing) for name, array in arrays.items()}
+    return item | {
+        "intrinsics": _float32(framing.intrinsics(recording.intrinsics)),
+        "world_to_camera": _float32(framing.poses(recording.world_to_camera[frames])),
+    }
+
+
+def _framed(name: str, array: NDArray[Any], framing: Framing) -> torch.Tensor:
+    """A channel of a clip, (T, C, H, W)."""
+    if name == "rgb":
+        return _rgb(array, framing)
+    picked = array[:, framing.rows()][:, :, framing.columns()]
+    if name == "normal":
+        mirrored = picked * np.array([-1, 1, 1], np.float32) if framing.flip else picked
+        return torch.from_numpy(np.ascontiguousarray(mirrored.transpose(0, 3, 1, 2)))
+    kind = np.int32 if name == "instance" else np.float32
+    return torch.from_numpy(np.ascontiguousarray(picked[:, None], kind))
+
+
+def _rgb(array: NDArray[np.uint8], framing: Framing) -> torch.Tensor:
+    """Filtered against aliasing, (T, 3, H, W) float32 in [0, 1]."""
+    full = torch.from_numpy(array).permute(0, 3, 1, 2).float() / 255
+    if framing.scaled != framing.source:
+        full = interpolate(full, framing.scaled, mode="bicubic", antialias=True).clamp(0, 1)
+    (height, width), top, left = framing.size, framing.top, framing.left
+    cut = full[..., top : top + height, left : left + width]
+    return (cut.flip(-1) if framing.flip else cut).contiguous()
+
+
+def disparity(
+    depth: torch.Tensor, limits: tuple[float, float]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Depth in metres, 0 = none, as disparity in [0, 1], 1 = near, and where it is known.
+
+    limits : disparities in 1/m that become 0 and 1; what lies beyond is cut off. Unknown is 0.
+    """
+    valid = depth > 0
+    low, high = limits
+    scaled = (1 / depth.clamp_min(1e-6) - low) / max(high - low, 1e-9)
+    return torch.where(valid, scaled.clamp(0, 1), 0.0), valid
+
+
+def disparity_range(recording: Recording) -> tuple[float, float]:
+    """The PERCENTILES of 1/depth in 1/m over a sequence, from frames evenly spread over it."""
+    count = min(RANGE_FRAMES, len(recording))
+    depth = recording["depth"][np.linspace(0, len(recording) - 1, count).astype(int)]
+    known = depth[depth > 0]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = np.percentile(1 / known.astype(np.float64), PERCENTILES)
+    return float(low), float(high)
+
+
+def _float32(array: NDArray[np.float64]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, np.float32))
