@@ -193,17 +193,9 @@ def faults(error: ValidationError, model: type[BaseModel], source: str) -> JobEr
     return JobError("\n".join(f"{source}: {line}" for line in lines))
 
 
-def explain(error: ValidationError, model: type[BaseModel], source: str) -> str:
-    """Every fault that was found in `source`, a line each, with its key, value and remedy.
-
-    model : what the data were checked against; unknown keys get its nearest name
-    """
-    return "\n".join(f"{source}: {_explain(detail, model)}" for detail in error.errors())
-
-
 def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
     """One fault as `key: what is wrong; what to do`."""
-    where = ".".join(map(str, detail["loc"])) or model.__name__.lower()
+    where = ".".join(map(str, detail["loc"])) or "job"
     if detail["type"] == "extra_forbidden":
         return f"{where}: unknown key; {_nearest(detail['loc'], model)}"
     if detail["type"] == "missing":
@@ -216,14 +208,15 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
 
 
 def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """The nearest known name for the unknown key at `location`."""
+    """The nearest known name for the unknown key at `location` of `model`."""
     known = _known_names(location[:-1], model)
     close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
     listing = f"known keys here: {', '.join(known)}"
     return f"did you mean {close[0]!r}?" if close else listing
 
 
-def _known_names(location: Iterable[int | str], model: Any) -> list[str]:
+def _known_names(location: Iterable[int | str], top: type[BaseModel]) -> list[str]:
+    model: Any = top
     for step in location:
         if isinstance(step, int):
             continue
