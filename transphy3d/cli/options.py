@@ -27,11 +27,16 @@ DataPath = Annotated[
 ProgressStyle = Annotated[
     Style, typer.Option("--progress", help="bar, plain or json; auto: bar on a terminal")
 ]
+BankFolder = Annotated[
+    Path, typer.Option("--bank", envvar="TRANSPHY3D_BANK", help="folder of the asset bank")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Retry = Annotated[bool, typer.Option("--retry", help="try sequences again that were set aside")]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, help="sequences at a time [default: the job's]")
 ]
+
+DEFAULT_BANK = Path("bank")
 
 
 def load(job_file: Path, overrides: list[str] | None, out: Path | None) -> tuple[Job, Path]:
