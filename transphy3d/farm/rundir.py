@@ -17,6 +17,7 @@ claims/pack/, claims/finish/ claims on what one process at a time does
 hosts/                       hosts on which units failed one after another
 agents/                      what each agent said
 packed/00000.json            what each shard was made from
+receipts/                    what was compared at each address that the data are published under
 cache/                       what is derived from the user's mesh files
 verified.txt                 SHA-256 of the index whose shards passed verification
 shards/, preview/            what `pack` and `preview` make
@@ -97,6 +98,10 @@ class RunDir:
     @property
     def agents(self) -> Path:
         return self.root / "agents"
+
+    @property
+    def receipts(self) -> Path:
+        return self.root / "receipts"
 
     @property
     def packed(self) -> Path:
