@@ -12,6 +12,12 @@ class TransPhy3DError(Exception):
     exit_code = 1
 
 
+class PackageMissing(TransPhy3DError):
+    """A Python package is not installed that only some users need; the message names it."""
+
+    exit_code = 1
+
+
 class JobError(TransPhy3DError):
     """A job file or override is wrong: file, key, value and remedy are in the message."""
 
@@ -22,6 +28,10 @@ class AssetError(TransPhy3DError):
     """A mesh, material or environment file is missing, corrupt or unusable."""
 
     exit_code = 3
+
+
+class ModelError(TransPhy3DError):
+    """The vision-language model, or a package that runs it, is missing or does not fit."""
 
 
 class SceneRejected(TransPhy3DError):
