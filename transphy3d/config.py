@@ -74,7 +74,7 @@ class Selection(Section):
 class MeshSource(Section):
     """One mesh of the user's own."""
 
-    path: str = Field(description="file: .glb, .gltf, .obj, .ply, .stl or .blend")
+    path: str = Field(description="file: .glb, .gltf, .obj, .ply, .stl, .fbx or .blend")
     size: Annotated[float, Field(gt=0)] | None = Field(
         None, description="longest edge in metres after scaling; null keeps the file's metres"
     )

@@ -173,6 +173,7 @@ def test_bad_files_are_refused_with_file_and_remedy(tmp_path):
     whole = exported(tub(), tmp_path / "whole.glb").read_bytes()
     (tmp_path / "empty.glb").write_bytes(b"")
     (tmp_path / "cut.glb").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "tub.dae").write_bytes(whole)
     (tmp_path / "tub.fbx").write_bytes(whole)
     (tmp_path / "points.obj").write_text("v 0 0 0\nv 1 0 0\n")
     (tmp_path / "nan.obj").write_text("v 0 0 nan\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
@@ -180,7 +181,8 @@ def test_bad_files_are_refused_with_file_and_remedy(tmp_path):
         "gone.glb": "no such file",
         "empty.glb": "0 bytes",
         "cut.glb": "cannot be read",
-        "tub.fbx": "known kind",
+        "tub.dae": "known kind",
+        "tub.fbx": "Blender cannot read",
         "points.obj": "mesh",
         "nan.obj": "NaN",
     }

@@ -1,4 +1,7 @@
-"""Raw pieces from mesh files: .glb, .gltf, .obj, .ply and .stl by trimesh, .blend by Blender."""
+"""Raw pieces from mesh files: .glb, .gltf, .obj, .ply, .stl by trimesh, .blend, .fbx by Blender.
+
+A file of unknown origin is always read by Blender, in a process of its own with limits.
+"""
 
 from __future__ import annotations
 
@@ -16,18 +19,31 @@ from transphy3d.errors import AssetError
 from transphy3d.files import replacing, sha256_file
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
+BLENDER_SUFFIXES = (".blend", ".fbx")
 MAX_BYTES = 1 << 30
 MAX_FACES = 2_000_000
 BLEND_TIMEOUT = 300.0  # seconds
-EXTRACT_VERSION = 1  # raise when transphy3d.blender.extract would give other pieces than before
+EXTRACT_VERSION = 2  # raise when transphy3d.blender.extract would give other pieces than before
 
 
 @dataclass(frozen=True)
 class Piece:
-    """A named mesh as a file holds it: neither welded nor closed, in the file's own units."""
+    """A named mesh as a file holds it: neither welded nor closed, in the file's own units.
+
+    material : its name in the file, where the reader knows it
+    """
 
     name: str
     mesh: Mesh
+    material: str = ""
+
+
+@dataclass(frozen=True)
+class Extract:
+    """What Blender takes out of a file; `moves` are words for what is not static in it."""
+
+    pieces: list[Piece]
+    moves: tuple[str, ...]
 
 
 def read_pieces(path: Path, cache_folder: Path) -> list[Piece]:
@@ -38,17 +54,16 @@ def read_pieces(path: Path, cache_folder: Path) -> list[Piece]:
     triangles, too large, or holds values that are not finite.
     """
     check_file(path)
-    if path.suffix.lower() == ".blend":
-        pieces = _read_blend(path, cache_folder)
-    else:
-        pieces = _read_trimesh(path)
+    if path.suffix.lower() in BLENDER_SUFFIXES:
+        return read_extract(path, cache_folder).pieces
+    pieces = _read_trimesh(path)
     _check_pieces(path, pieces)
     return pieces
 
 
 def check_file(path: Path) -> None:
     """Raise AssetError unless the file is there, is of a known kind and has a sane size."""
-    known = (*MESH_SUFFIXES, ".blend")
+    known = (*MESH_SUFFIXES, *BLENDER_SUFFIXES)
     if not path.is_file():
         raise AssetError(f"mesh {path}: no such file; check `path` in objects.meshes")
     if path.suffix.lower() not in known:
@@ -114,16 +129,29 @@ def _corner_uv(geometry: trimesh.Trimesh, faces: NDArray[np.int32]) -> NDArray[n
     return np.asarray(uv, np.float32)[faces]
 
 
-def _read_blend(path: Path, cache_folder: Path) -> list[Piece]:
+def read_extract(path: Path, cache_folder: Path) -> Extract:
+    """All meshes of a file of any known kind as Blender reads it, by object and material.
+
+    cache_folder : keeps what was taken out, by content
+    Raises AssetError as `read_pieces` does.
+    """
+    check_file(path)
     stored = cache_folder / f"{sha256_file(path)}.blend{EXTRACT_VERSION}.npz"
     if not stored.exists():
         with replacing(stored) as scratch:
             _extract(path, scratch)
     with np.load(stored) as data:
-        return [
-            Piece(str(name), Mesh(data[f"vertices{k}"], data[f"faces{k}"], _array(data, f"uv{k}")))
-            for k, name in enumerate(data["names"])
+        pieces = [
+            Piece(str(name), _stored_mesh(data, k), str(material))
+            for k, (name, material) in enumerate(zip(data["names"], data["materials"], strict=True))
         ]
+        moves = tuple(map(str, data["moves"]))
+    _check_pieces(path, pieces)
+    return Extract(pieces, moves)
+
+
+def _stored_mesh(data: np.lib.npyio.NpzFile, k: int) -> Mesh:
+    return Mesh(data[f"vertices{k}"], data[f"faces{k}"], _array(data, f"uv{k}"))
 
 
 def _array(data: np.lib.npyio.NpzFile, name: str) -> NDArray[np.float32] | None:

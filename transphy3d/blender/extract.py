@@ -1,11 +1,11 @@
-"""Take the meshes out of a .blend: `python -m transphy3d.blender.extract IN.blend OUT.npz`.
+"""Take the meshes out of a file: `python -m transphy3d.blender.extract FILE OUT.npz`.
 
-Nothing in the file is run: its data are appended to an empty Blender with script execution
-switched off, not opened, and drivers and animation are dropped before anything is evaluated.
+Nothing in the file is run: `transphy3d.blender.importers` says how it is opened.
 
-OUT.npz holds `names` (K,), and for each mesh k `vertices{k}` (V, 3) float64 in metres,
-`faces{k}` (F, 3) int32 and, where there is one, `uv{k}` (F, 3, 2) float32: evaluated meshes
-with their modifiers, as the first scene shows them to a render, one for each material.
+OUT.npz holds `names` and `materials` (K,), and for each mesh k `vertices{k}` (V, 3) float64 in
+metres, `faces{k}` (F, 3) int32 and, where there is one, `uv{k}` (F, 3, 2) float32: evaluated
+meshes with their modifiers, as the first scene shows them to a render, one for each material.
+`moves` (M,) are words for what makes the file more than a static thing.
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import bpy
 import numpy as np
 
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 
 
 def meshes(scene: Any) -> Iterator[dict[str, Any]]:
-    """Every visible object's mesh by material: name, vertices in metres, faces and uv."""
+    """Every visible object's mesh by material: names, vertices in metres, faces and uv."""
     for shown in shown_meshes(scene):
         yield from _object_meshes(shown)
 
@@ -44,14 +45,20 @@ def _by_material(item: Any, vertices: Any, faces: Any, uv: Any, slots: Any) -> I
     used = np.unique(slots)
     for slot in used:
         mine = slots == slot
-        material = item.material_slots[slot].name if slot < len(item.material_slots) else ""
+        material = _material(item, int(slot))
         kept, index = np.unique(faces[mine], return_inverse=True)
         yield {
             "name": f"{item.name} {material}".strip() if len(used) > 1 else item.name,
+            "material": material,
             "vertices": vertices[kept],
             "faces": index.reshape(-1, 3).astype(np.int32),
             "uv": None if uv is None else uv[mine],
         }
+
+
+def _material(item: Any, slot: int) -> str:
+    """The name of the material in a slot, "" where there is none."""
+    return item.material_slots[slot].name if slot < len(item.material_slots) else ""
 
 
 def _floats(collection: Any, field: str, shape: tuple[int, ...]) -> Any:
@@ -73,9 +80,25 @@ def _uv(mesh: Any, loops: Any) -> Any:
     return _floats(layer.uv, "vector", (len(mesh.loops), 2)).astype(np.float32)[loops]
 
 
-def save(found: list[dict[str, Any]], out: Path) -> None:
+def moves(scene: Any) -> list[str]:
+    """What moves or deforms in a scene: its shape here is one of many, or none."""
+    shown = [item for item in scene.objects if item.type in {"MESH", "ARMATURE"}]
+    found = {
+        "a rig": any(item.type == "ARMATURE" for item in shown),
+        "shape keys": any(getattr(item.data, "shape_keys", None) for item in shown),
+        "particles": any(item.particle_systems for item in shown if item.type == "MESH"),
+        "an animation": any(action.fcurves for action in bpy.data.actions),
+    }
+    return [what for what, is_there in found.items() if is_there]
+
+
+def save(found: list[dict[str, Any]], motion: list[str], out: Path) -> None:
     """Write the meshes as the module's docstring says."""
-    arrays = {"names": np.array([mesh["name"] for mesh in found], dtype=np.str_)}
+    arrays = {
+        "names": np.array([mesh["name"] for mesh in found], dtype=np.str_),
+        "materials": np.array([mesh["material"] for mesh in found], dtype=np.str_),
+        "moves": np.array(motion, dtype=np.str_),
+    }
     for k, mesh in enumerate(found):
         arrays |= {
             f"{key}{k}": mesh[key] for key in ("vertices", "faces", "uv") if mesh[key] is not None
@@ -89,7 +112,8 @@ def main(arguments: list[str]) -> int:
     source, out = map(Path, arguments)
     limit_process()
     try:
-        save(list(meshes(open_file(source))), out)
+        scene = open_file(source)
+        save(list(meshes(scene)), moves(scene), out)
     except Exception as error:  # whatever bpy raises becomes one line for the caller
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
         return 1
