@@ -9,6 +9,7 @@ import typer
 
 from transphy3d.cli.app import app
 from transphy3d.cli.options import (
+    AsJson,
     JobFile,
     Out,
     Overrides,
@@ -85,3 +86,49 @@ def work(
     print(f"sequence {unit:06d}: {result}")
     codes = {"done": 0, "busy": EXIT_BUSY, "failed": RenderError.exit_code, "dead": 8}
     raise typer.Exit(codes[result])
+
+
+@app.command()
+def estimate(
+    job_file: JobFile,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder that keeps estimate.json [default: none]")
+    ] = None,
+    overrides: Overrides = None,
+    sequences: Annotated[
+        int, typer.Option("--sequences", min=1, help="sequences to sample, spread over the job")
+    ] = 4,
+    frames: Annotated[
+        int, typer.Option("--frames", min=2, help="frames to render of each, spread over it")
+    ] = 4,
+    gpus: Annotated[
+        str, typer.Option("--gpus", help="numbers of GPUs, or CPU workers, to say the days for")
+    ] = "1,8,64",
+    price: Annotated[
+        float | None, typer.Option("--price", min=0, help="of one hour of one of them")
+    ] = None,
+    as_json: AsJson = False,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Render a small sample of a job here; say hours, days, terabytes and money of the whole."""
+    from transphy3d.farm.estimate import estimate as estimate_job
+    from transphy3d.farm.estimate import read_counts
+    from transphy3d.farm.estimate_text import describe
+    from transphy3d.jsonio import to_json
+
+    workers = read_counts(gpus)
+    job, _ = load(job_file, overrides, out)
+    reporter = make_progress(progress)
+    try:
+        found = estimate_job(
+            job,
+            reporter,
+            sequences=sequences,
+            frames=frames,
+            workers=workers,
+            price=price,
+            out=out,
+        )
+    finally:
+        reporter.close()
+    print(to_json(found) if as_json else describe(found))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import h5py
 
@@ -16,11 +20,18 @@ from transphy3d.farm.attempts import log_tail
 from transphy3d.farm.blender_process import run_blender
 from transphy3d.job import identity
 from transphy3d.jsonio import record
-from transphy3d.pipeline import Prepared, frame_file, prepare, read_frame, sequence_meta
+from transphy3d.pipeline import (
+    Prepared,
+    frame_file,
+    prepare,
+    read_frame,
+    render_report,
+    sequence_meta,
+)
 from transphy3d.scenes.stage import Phase, phases_for
 from transphy3d.shards.writer import SequenceWriter
 
-CPU = "CPU"
+CPU = "CPU"  # Cycles' name of the backend that is no GPU
 
 
 @record
@@ -28,11 +39,10 @@ class Sample:
     """What one sequence costs, measured on some of its frames.
 
     device : Cycles' backend, as CPU or OPTIX; device_name : the renderer's name
-    scene, start : wall seconds of finding the scene and of Blender's start
-    fixed : wall seconds that the phases spend once, whatever the number of frames
+    once : wall seconds that do not depend on the number of frames: processes, scene, geometry
     per_frame : wall seconds of rendering one frame in all phases
     encode : wall seconds of compressing and writing one frame
-    fixed_bytes, frame_bytes : of the sequence file, beside the frames and for each
+    once_bytes, frame_bytes : of the sequence file, beside the frames and for each
     peak_memory : bytes of the Blender process
     """
 
@@ -41,12 +51,10 @@ class Sample:
     device: str
     device_name: str
     denoiser: str
-    scene: float
-    start: float
-    fixed: float
+    once: float
     per_frame: float
     encode: float
-    fixed_bytes: float
+    once_bytes: float
     frame_bytes: float
     peak_memory: int
 
@@ -56,12 +64,75 @@ class Sample:
 
     def bytes(self, frames: int) -> float:
         """Bytes of a whole sequence of so many frames."""
-        return self.fixed_bytes + frames * self.frame_bytes
+        return self.once_bytes + frames * self.frame_bytes
 
-    @property
-    def once(self) -> float:
-        """Wall seconds that a sequence costs whatever its length."""
-        return self.scene + self.start + self.fixed
+
+def measure(job: Job, index: int, frames: tuple[int, ...], folder: Path, cache: Path) -> Sample:
+    """Render these frames of sequence `index` in a fresh process, as a run does with a sequence.
+
+    The time is a straight line over the number of frames: the slope of a phase is the time from
+    its first frame's file to its last one's; all that is not slope is spent once. `folder` is
+    removed. Raises ImpossibleScene, DeviceError or RenderError; the last holds the end of
+    Blender's log.
+    """
+    began = time.monotonic()
+    sample: Sample = in_fresh_process(_render_and_write, job, index, frames, folder, cache)
+    slope = sample.per_frame + sample.encode
+    once = max(time.monotonic() - began - len(frames) * slope, 0.0)
+    shutil.rmtree(folder)
+    return replace(sample, once=once)
+
+
+def in_fresh_process(work: Callable[..., Any], *arguments: Any) -> Any:
+    """The result of `work(*arguments)`, or its error, from a process that has done nothing else.
+
+    Raises RenderError when the process dies. Interrupted, it takes the process along.
+    """
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_send, args=(sender, work, arguments))
+    process.start()
+    sender.close()
+    try:
+        error, result = receiver.recv()
+    except EOFError:
+        process.join()
+        raise RenderError(f"the process ended with exit code {process.exitcode}") from None
+    finally:
+        process.terminate()
+        process.join()
+    if error:
+        raise error
+    return result
+
+
+def _send(sender: Connection, work: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
+    try:
+        sender.send((None, work(*arguments)))
+    except Exception as error:  # whatever it is, it belongs to the caller
+        sender.send((error, None))
+
+
+def _render_and_write(
+    job: Job, index: int, frames: tuple[int, ...], folder: Path, cache: Path
+) -> Sample:
+    """A sample that lacks `once`, which only the caller can see whole."""
+    prepared, report = render_some(job, index, frames, folder, cache)
+    phases = phases_for(job.output.channels)
+    encode, once_bytes, frame_bytes = _write_some(job, prepared, frames, folder)
+    return Sample(
+        sequence=index,
+        frames=frames,
+        device=report.device,
+        device_name=report.device_name,
+        denoiser=report.denoiser,
+        once=0.0,
+        per_frame=sum(_seconds_per_frame(folder, phase, frames) for phase in phases),
+        encode=encode,
+        once_bytes=once_bytes,
+        frame_bytes=frame_bytes,
+        peak_memory=report.peak_memory,
+    )
 
 
 def render_some(
@@ -81,55 +152,27 @@ def render_some(
     return prepared, read_report(folder)
 
 
-def measure(job: Job, index: int, frames: tuple[int, ...], folder: Path, cache: Path) -> Sample:
-    """Render these frames, two at least, of sequence `index`; `folder` is removed afterwards.
-
-    What a phase costs is a straight line over the number of frames: the slope is the time from the
-    first frame's file to the last one's, the rest of the phase is what it spends once, on
-    geometry, shaders and the like. Raises as `render_some` does.
-    """
-    prepared, report = render_some(job, index, frames, folder, cache)
-    phases = phases_for(job.output.channels)
-    slopes = {phase: _seconds_per_frame(folder, phase, frames) for phase in phases}
-    fixed = sum(max(report.seconds[p] - len(frames) * slopes[p], 0.0) for p in phases)
-    encode, fixed_bytes, frame_bytes = _written(job, index, frames, folder, prepared)
-    shutil.rmtree(folder)
-    return Sample(
-        sequence=index,
-        frames=frames,
-        device=report.device,
-        device_name=report.device_name,
-        denoiser=report.denoiser,
-        scene=prepared.seconds,
-        start=report.seconds["start"],
-        fixed=fixed,
-        per_frame=sum(slopes.values()),
-        encode=encode,
-        fixed_bytes=fixed_bytes,
-        frame_bytes=frame_bytes,
-        peak_memory=report.peak_memory,
-    )
-
-
 def _seconds_per_frame(folder: Path, phase: Phase, frames: tuple[int, ...]) -> float:
-    """Mean seconds between the files of successive frames of a phase."""
-    first, last = (frame_file(folder, phase, frame).stat().st_mtime for frame in frames[:: -1 + len(frames)])
+    """Mean seconds between the files of successive frames of a phase; 0 where there is but one."""
+    if len(frames) == 1:
+        return 0.0
+    ends = (frame_file(folder, phase, frame).stat().st_mtime for frame in (frames[0], frames[-1]))
+    first, last = ends
     return (last - first) / (len(frames) - 1)
 
 
-def _written(
-    job: Job, index: int, frames: tuple[int, ...], folder: Path, prepared: Prepared
+def _write_some(
+    job: Job, prepared: Prepared, frames: tuple[int, ...], folder: Path
 ) -> tuple[float, float, float]:
     """Write the frames as a sequence: seconds a frame, bytes beside the frames, bytes a frame."""
-    report = read_report(folder)
-    meta = sequence_meta(job, identity(job), prepared, report, 1)
+    meta = sequence_meta(job, identity(job), prepared, render_report(folder), 1)
     poses = tuple(meta.world_to_camera[frame] for frame in frames)
     path, channels = folder / "sample.h5", tuple(job.output.channels)
-    began = time.perf_counter()
+    began = time.monotonic()
     with SequenceWriter(path, replace(meta, world_to_camera=poses), channels) as writer:
         for frame in frames:
             writer.append(read_frame(folder, prepared.settled, frame, channels))
-    seconds = (time.perf_counter() - began) / len(frames)
+    seconds = (time.monotonic() - began) / len(frames)
     with h5py.File(path, "r", locking=False) as file:
         stored = sum(file[meta.name][name].id.get_storage_size() for name in channels)
     return seconds, path.stat().st_size - stored, stored / len(frames)

@@ -12,6 +12,7 @@ from transphy3d.files import replacing
 from transphy3d.preview.panels import TITLES, Painter, font, painter, shortened, spread
 from transphy3d.shards.reader import Dataset, Sequence
 from transphy3d.shards.schema import ObjectRow
+from transphy3d.wording import plural
 
 MAX_ROWS = 16
 RGB_FRAMES = 4
@@ -30,11 +31,6 @@ def counted(words: Iterable[str]) -> str:
     counts = Counter(words)
     ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     return ", ".join(f"{word} ×{count}" if count > 1 else word for word, count in ordered)
-
-
-def plural(count: int, noun: str) -> str:
-    """A count with its noun."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def one_per_object(rows: Iterable[ObjectRow]) -> list[ObjectRow]:

@@ -23,13 +23,13 @@ from transphy3d.preview.charts import (
     geometry_charts,
     making_charts,
 )
-from transphy3d.preview.contact import dataset_title, plural
+from transphy3d.preview.contact import dataset_title
 from transphy3d.preview.facts import FRAMES_PER_SEQUENCE, Facts, gather
 from transphy3d.preview.panels import painter, spread
 from transphy3d.preview.places import VIDEO_FOLDER, report_path, video_name
 from transphy3d.shards.reader import Dataset
 from transphy3d.shards.reader import Sequence as Recording
-from transphy3d.wording import duration, file_size
+from transphy3d.wording import duration, file_size, plural
 
 MAX_CARDS = 24
 # Pixels are read of that many sequences, evenly chosen: a minute's work for any data set.
