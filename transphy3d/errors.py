@@ -34,6 +34,23 @@ class ModelError(TransPhy3DError):
     """The vision-language model, or a package that runs it, is missing or does not fit."""
 
 
+class SourceError(AssetError):
+    """A source of assets, on a network or a disk, did not give what was asked for.
+
+    `status` is HTTP's, 0 where there was no answer; `passing` says whether the same request may
+    succeed later.
+    """
+
+    def __init__(self, message: str, status: int = 0, passing: bool = False) -> None:
+        super().__init__(message)
+        self.status = status
+        self.passing = passing
+
+
+class SourceClosed(SourceError):
+    """Nothing more can be had from a source in this run: a bad key, or a used-up plan."""
+
+
 class SceneRejected(TransPhy3DError):
     """A sampled scene failed a check; the caller samples again.
 

@@ -18,7 +18,7 @@ class Progress(Protocol):
         """Something happened: `kind` is a stable word, `facts` are JSON values."""
 
     def frames(self, done: int, total: int) -> None:
-        """So many frames of the whole run are rendered."""
+        """So many frames, or whatever the reporter's unit is, of the whole run are done."""
 
     def close(self) -> None:
         """Nothing more will be told."""
@@ -27,8 +27,9 @@ class Progress(Protocol):
 class BarProgress:
     """A bar that redraws itself, with the events above it."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, unit: str) -> None:
         self._stream = stream
+        self._unit = unit
         self._bar: tqdm[Any] | None = None
 
     def event(self, kind: str, **facts: Any) -> None:
@@ -37,7 +38,7 @@ class BarProgress:
     def frames(self, done: int, total: int) -> None:
         if self._bar is None:
             # The first count holds what earlier runs left, which says nothing about speed.
-            self._bar = tqdm(total=total, initial=done, unit="frame", file=self._stream)
+            self._bar = tqdm(total=total, initial=done, unit=self._unit, file=self._stream)
         self._bar.update(done - self._bar.n)
 
     def close(self) -> None:
@@ -48,8 +49,9 @@ class BarProgress:
 class LineProgress:
     """One line an event, and one for every tenth of the frames."""
 
-    def __init__(self, stream: TextIO, as_json: bool) -> None:
+    def __init__(self, stream: TextIO, as_json: bool, unit: str) -> None:
         self._stream = stream
+        self._unit = unit
         self._as_json = as_json
         self._tenth = -1
 
@@ -61,7 +63,7 @@ class LineProgress:
         tenth = 10 * done // max(total, 1)
         if tenth > self._tenth:
             self._tenth = tenth
-            self.event("frames", done=done, total=total)
+            self.event(f"{self._unit}s", done=done, total=total)
 
     def close(self) -> None:
         pass
@@ -74,8 +76,11 @@ def describe(kind: str, facts: dict[str, Any]) -> str:
     return f"{kind}: {details}" if details else kind
 
 
-def make_progress(style: Style, stream: TextIO = sys.stderr) -> Progress:
-    """The reporter for a style; `auto` takes a bar on a terminal and plain lines elsewhere."""
+def make_progress(style: Style, stream: TextIO = sys.stderr, unit: str = "frame") -> Progress:
+    """The reporter for a style; `auto` takes a bar on a terminal and plain lines elsewhere.
+
+    unit : what is counted, in the singular
+    """
     if style == "bar" or (style == "auto" and stream.isatty()):
-        return BarProgress(stream)
-    return LineProgress(stream, as_json=style == "json")
+        return BarProgress(stream, unit)
+    return LineProgress(stream, as_json=style == "json", unit=unit)
