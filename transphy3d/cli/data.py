@@ -9,8 +9,9 @@ from typing import Annotated, Any
 import typer
 
 from transphy3d.cli.app import app
-from transphy3d.cli.options import AsJson, DataPath, RunFolder
+from transphy3d.cli.options import AsJson, DataPath, ProgressStyle, RunFolder
 from transphy3d.errors import ShardError
+from transphy3d.progress import make_progress
 
 
 @app.command()
@@ -81,3 +82,22 @@ def replay(
     report = replay_sequence(path, sequence, frames)
     print(report.describe())
     raise typer.Exit(0 if report.same else ShardError.exit_code)
+
+
+@app.command()
+def publish(
+    out: RunFolder,
+    url: Annotated[str, typer.Argument(metavar="URL", help="as s3://bucket/folder, or a folder")],
+    read_back: Annotated[
+        bool, typer.Option(help="compare what arrived by reading it, not by its size alone")
+    ] = True,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Copy a finished, verified run to an address; goes on where an earlier call stopped."""
+    from transphy3d.farm.publish import publish_run
+
+    reporter = make_progress(progress)
+    try:
+        print(publish_run(out, url, reporter, read_back=read_back).describe())
+    finally:
+        reporter.close()
