@@ -1,0 +1,75 @@
+#!/bin/bash
+#SBATCH --job-name=transphy3d-bottles
+#SBATCH --output=/shared/runs/bottles/logs/slurm/%A_%a.txt
+#SBATCH --open-mode=append
+#SBATCH --chdir=/shared/runs/bottles
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --account=vision
+#SBATCH --qos=normal
+#SBATCH --exclude=node7,node9
+#SBATCH --array=0-549%64
+#SBATCH --partition=gpu,long
+#SBATCH --gres=gpu:1
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --time=1-00:00:00
+#SBATCH --requeue
+#SBATCH --signal=B:USR1@120
+#SBATCH --exclusive
+# Written by transphy3d. What is left to do stands in the run directory alone, so tasks may end,
+# run twice or come back at any time.
+
+run=/shared/runs/bottles
+module load python/3.11
+export LD_PRELOAD='/shared/my lib.so'
+ulimit -n 4096
+
+kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_SCRATCH=/scratch/$USER/transphy3d-$SLURM_JOB_ID
+export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
+mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
+
+agents=()
+for ((n = 0; n < 1; n++)); do
+    /shared/venv/bin/transphy3d \
+        work --out "$run" --share "$((SLURM_ARRAY_TASK_ID * 1 + n))/550" \
+        --seconds 86280 --progress plain &
+    agents+=($!)
+done
+
+# Only a task that still counts as running queues itself again: not one that was cancelled, nor
+# one that Slurm itself puts back.
+requeue() {
+    [ -e "$run/drain" ] || [ -e "$run/cancel" ] && return
+    [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ] || return
+    echo "task $SLURM_ARRAY_TASK_ID queues again"
+    scontrol requeue "$SLURM_JOB_ID"
+}
+
+stop() {
+    interrupted=yes
+    kill -s "$1" "${agents[@]}" 2>/dev/null
+}
+
+out_of_time() {
+    stop USR1
+    (sleep 105; requeue) & # in case a frame takes longer than the time that is left
+}
+
+trap out_of_time USR1
+trap 'stop TERM' TERM
+
+code=0
+again=
+for agent in "${agents[@]}"; do
+    while interrupted=; wait "$agent"; ended=$?; [ "$interrupted" ]; do :; done
+    case $ended in
+        0) ;;
+        75) again=yes ;;
+        *) code=$ended ;;
+    esac
+done
+[ "$again" ] && requeue
+exit $code

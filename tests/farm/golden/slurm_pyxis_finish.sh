@@ -1,0 +1,23 @@
+#!/bin/bash
+#SBATCH --job-name=transphy3d-bottles-finish
+#SBATCH --output=/shared/runs/bottles/logs/slurm/%j_finish.txt
+#SBATCH --open-mode=append
+#SBATCH --chdir=/shared/runs/bottles
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --exclude=node7
+#SBATCH --cpus-per-task=2
+#SBATCH --mem=8G
+#SBATCH --time=04:00:00
+#SBATCH --no-requeue
+# Written by transphy3d: packs, verifies and draws previews when all tasks have ended.
+
+run=/shared/runs/bottles
+
+kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
+export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
+mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
+
+srun --overlap --ntasks=1 --cpu-bind=none --container-image=registry.example/transphy3d:1 --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl transphy3d finish --out "$run" --progress plain

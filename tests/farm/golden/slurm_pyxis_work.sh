@@ -1,0 +1,66 @@
+#!/bin/bash
+#SBATCH --job-name=transphy3d-bottles
+#SBATCH --output=/shared/runs/bottles/logs/slurm/%A_%a.txt
+#SBATCH --open-mode=append
+#SBATCH --chdir=/shared/runs/bottles
+#SBATCH --nodes=1
+#SBATCH --ntasks=1
+#SBATCH --exclude=node7
+#SBATCH --array=0-1000%32
+#SBATCH --gres=gpu:2
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=32G
+#SBATCH --no-requeue
+#SBATCH --signal=B:USR1@120
+# Written by transphy3d. What is left to do stands in the run directory alone, so tasks may end,
+# run twice or come back at any time.
+
+run=/shared/runs/bottles
+
+kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
+export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
+mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
+
+agents=()
+for ((n = 0; n < 2; n++)); do
+    device=$(cut -d, -f$((n + 1)) <<<"$CUDA_VISIBLE_DEVICES")
+    srun --overlap --ntasks=1 --cpu-bind=none --container-image=registry.example/transphy3d:1 --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl env CUDA_VISIBLE_DEVICES="$device" transphy3d \
+        work --out "$run" --share "$((SLURM_ARRAY_TASK_ID * 2 + n))/2002" \
+        --progress plain &
+    agents+=($!)
+done
+
+# Only a task that still counts as running queues itself again: not one that was cancelled, nor
+# one that Slurm itself puts back.
+requeue() {
+    [ -e "$run/drain" ] || [ -e "$run/cancel" ] && return
+    [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ] || return
+    echo "task $SLURM_ARRAY_TASK_ID queues again"
+    scontrol requeue "$SLURM_JOB_ID"
+}
+
+stop() {
+    interrupted=yes
+    kill -s "$1" "${agents[@]}" 2>/dev/null
+}
+
+out_of_time() {
+    stop USR1
+}
+
+trap out_of_time USR1
+trap 'stop TERM' TERM
+
+code=0
+again=
+for agent in "${agents[@]}"; do
+    while interrupted=; wait "$agent"; ended=$?; [ "$interrupted" ]; do :; done
+    case $ended in
+        0) ;;
+        75) again=yes ;;
+        *) code=$ended ;;
+    esac
+done
+exit $code
