@@ -29,3 +29,15 @@ def test_where_cores_cannot_be_assigned_they_are_divided(monkeypatch, workers, s
     monkeypatch.setattr(cores.os, "cpu_count", lambda: 8)
     job = load_job("smoke", [f"run.workers={workers}", f"sequences={sequences}"])
     assert cores.threads_per_worker(job) == expected
+
+
+@pytest.mark.parametrize(
+    ("quota", "grant", "expected"),
+    [("max 100000", "", 8), ("250000 100000", "", 3), ("50000 100000", "", 1), ("max 1", "2", 2)],
+)
+def test_quota_and_grant_limit_the_cores(monkeypatch, tmp_path, quota, grant, expected):
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: set(range(8)))
+    monkeypatch.setattr(cores, "QUOTA_FILE", tmp_path / "cpu.max")
+    monkeypatch.setenv(cores.GRANT_VARIABLE, grant)
+    (tmp_path / "cpu.max").write_text(f"{quota}\n")
+    assert cores.usable_cores() == expected

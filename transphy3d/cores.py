@@ -2,16 +2,43 @@
 
 from __future__ import annotations
 
+import contextlib
+import math
 import os
+from pathlib import Path
 
 from transphy3d.config import Job
 
+GRANT_VARIABLE = "TRANSPHY3D_CORES"  # set by engines that lend cores without pinning processes
+QUOTA_FILE = Path("/sys/fs/cgroup/cpu.max")
+
 
 def usable_cores() -> int:
-    """Cores of this process's affinity mask, where the system has one."""
+    """Cores that this process may use, at least one.
+
+    The least of its affinity mask, its container's quota, and what whoever started it grants in
+    TRANSPHY3D_CORES.
+    """
+    return int(max(min(_affinity(), _quota(), _grant()), 1))
+
+
+def _affinity() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _quota() -> float:
+    """Cores' worth of time that the control group allows; see cpu.max in Linux's cgroup-v2.rst."""
+    with contextlib.suppress(OSError, ValueError):
+        quota, period = QUOTA_FILE.read_text().split()
+        return math.ceil(int(quota) / int(period))
+    return math.inf
+
+
+def _grant() -> float:
+    grant = os.environ.get(GRANT_VARIABLE, "")
+    return int(grant) if grant.isdigit() else math.inf
 
 
 def core_share(worker: int, workers: int) -> set[int]:

@@ -148,6 +148,18 @@ def _map_paths(data: dict[str, Any], change: Callable[[str], str]) -> None:
         lights["environments"] = change(folder)
 
 
+def paths_of(job: Job) -> list[str]:
+    """Every file and folder that a job names."""
+    found: list[str] = []
+
+    def note(path: str) -> str:
+        found.append(path)
+        return path
+
+    _map_paths(job.model_dump(mode="json"), note)
+    return found
+
+
 def _section(model: type[BaseModel] | None, key: str) -> type[BaseModel] | None:
     """The section that `key` of `model` holds, or None for a plain value."""
     field = model.model_fields.get(key) if model else None
