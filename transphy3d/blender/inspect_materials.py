@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from transphy3d.assets.material_report import INSPECTOR_VERSION, Inspection, Looks, MaterialReport
-from transphy3d.blender.appearance import appearance, normalised
+from transphy3d.blender.appearance import GLOSS_ROUGHNESS, appearance, normalised
 from transphy3d.blender.graph_images import Pictures
 from transphy3d.blender.graph_values import Values
 from transphy3d.blender.importers import limit_process, open_file, shown_meshes
@@ -87,11 +87,12 @@ def _report(material: Any, points: Points, pictures: Pictures) -> tuple[float, M
 
 
 def _weights(lobes: list[Lobe]) -> dict[str, float]:
-    """Mean weight by kind, without kinds that are nowhere."""
-    sums = {
-        kind: float(sum(lobe.weight.mean() for lobe in lobes if lobe.kind == kind))
-        for kind in (*BODIES, *LAYERS)
-    }
+    """Mean weight by kind, without kinds that are nowhere; dull gloss is left out."""
+    sums = dict.fromkeys((*BODIES, *LAYERS), 0.0)
+    for lobe in lobes:
+        polished = lobe.roughness <= GLOSS_ROUGHNESS
+        visible = polished if lobe.kind in ("gloss", "coat") else np.ones_like(polished)
+        sums[lobe.kind] += float((lobe.weight * visible).mean())
     return {kind: round(weight, 4) for kind, weight in sums.items() if weight > 0.0005}
 
 
