@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 HASH_BLOCK_BYTES = 1 << 20
+NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
 def scratch_name(path: Path) -> Path:
@@ -45,6 +46,53 @@ def publish(scratch: Path, path: Path) -> None:
     fsync(scratch)
     os.replace(scratch, path)
     fsync(path.parent)
+
+
+def publish_new(scratch: Path, path: Path) -> bool:
+    """Like `publish`, unless something has that name already: then False, and it stays.
+
+    By a hard link, which one process alone can make. Some network file systems have none; there
+    a name taken within microseconds of the look is overwritten.
+    """
+    fsync(scratch)
+    try:
+        os.link(scratch, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in NO_HARD_LINKS:
+            raise
+        if path.exists():
+            return False
+        os.replace(scratch, path)
+    fsync(path.parent)
+    return True
+
+
+def create(path: Path, data: bytes) -> bool:
+    """Make a file that was not there; False if it was. A crash may leave it cut short."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except FileExistsError:
+        return False
+    try:
+        os.write(handle, data)
+        os.fsync(handle)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(handle)
+    return True
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Replace a file's content in the space that it has, where none is left for a second copy."""
+    with path.open("r+b") as stream:
+        stream.write(data)
+        stream.truncate()
+        stream.flush()
+        os.fsync(stream.fileno())
 
 
 @contextlib.contextmanager

@@ -15,11 +15,19 @@ from transphy3d.progress import make_progress
 
 
 @app.command()
-def pack(out: RunFolder) -> None:
+def pack(
+    out: RunFolder,
+    closed: Annotated[
+        bool, typer.Option("--closed", help="only shards into which nothing more can come")
+    ] = False,
+) -> None:
     """Copy a run's published sequences into shards, without compressing them again."""
-    from transphy3d.farm.render import pack_run
+    from transphy3d.farm.packing import pack_closed, pack_run
 
-    print(pack_run(out))
+    if closed:
+        pack_closed(out)
+    else:
+        print(pack_run(out))
 
 
 @app.command()

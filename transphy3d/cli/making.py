@@ -10,17 +10,21 @@ import typer
 from transphy3d.cli.app import app
 from transphy3d.cli.options import (
     AsJson,
+    DryRun,
+    EngineName,
     JobFile,
     Out,
     Overrides,
+    Profile,
     ProgressStyle,
     Retry,
     RunFolder,
+    Wait,
     Workers,
     load,
 )
-from transphy3d.errors import RenderError
-from transphy3d.progress import make_progress
+from transphy3d.errors import RenderError, RunError
+from transphy3d.progress import Progress, make_progress
 
 
 @app.command()
@@ -29,17 +33,25 @@ def render(
     out: Out = None,
     overrides: Overrides = None,
     workers: Workers = None,
+    engine: EngineName = "local",
+    profile: Profile = None,
+    dry_run: DryRun = False,
+    wait: Wait = False,
     retry: Retry = False,
     progress: ProgressStyle = "auto",
 ) -> None:
     """Plan, run, pack, verify and preview a job; goes on where an earlier call stopped."""
+    from transphy3d.farm.engines import make_engine
     from transphy3d.farm.render import render_job
 
-    extra = [f"run.workers={workers}"] if workers else []
-    job, root = load(job_file, [*(overrides or []), *extra], out)
+    job, root = load(job_file, overrides, out)
+    chosen = make_engine(engine, profile, workers)
+    if dry_run:
+        print(chosen.describe(job, root))
+        return
     reporter = make_progress(progress)
     try:
-        summary = render_job(job, root, reporter, retry=retry)
+        summary = render_job(job, root, reporter, engine=chosen, retry=retry, wait=wait)
     finally:
         reporter.close()
     print(summary.describe())
@@ -62,30 +74,73 @@ def plan(job_file: JobFile, out: Out = None, overrides: Overrides = None) -> Non
 @app.command()
 def work(
     out: RunFolder,
-    unit: Annotated[int, typer.Option("--unit", min=0, help="index of the sequence")],
+    unit: Annotated[
+        int | None,
+        typer.Option("--unit", min=0, help="make this sequence alone [default: all that are open]"),
+    ] = None,
+    share: Annotated[
+        str, typer.Option("--share", metavar="K/N", help="begin at the K-th of N parts, from 0")
+    ] = "0/1",
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", min=0, help="until the end of the allocation")
+    ] = None,
+    over: Annotated[int | None, typer.Option("--over", min=1, hidden=True)] = None,
     retry: Retry = False,
     progress: ProgressStyle = "auto",
 ) -> None:
-    """Make exactly one sequence of a planned run."""
-    from transphy3d.farm.local import EXIT_BUSY
-    from transphy3d.farm.render import retry_unit
+    """Make open sequences of a planned run until none is left, or exactly one."""
+    reporter = make_progress(progress)
+    try:
+        if unit is None:
+            code = _run_agent(out, share, seconds, reporter)
+        else:
+            code = _work_unit(out, unit, over, retry, reporter)
+    finally:
+        reporter.close()
+    raise typer.Exit(code)
+
+
+def _run_agent(out: Path, share: str, seconds: float | None, reporter: Progress) -> int:
+    """Run an agent; its exit code."""
+    from transphy3d.farm.agent import read_share, run_agent
+
+    end = run_agent(out, reporter, share=read_share(share), seconds=seconds)
+    print(f"agent: {end.reason}, {end.made} sequences made")
+    return end.exit_code
+
+
+def _work_unit(out: Path, unit: int, over: int | None, retry: bool, reporter: Progress) -> int:
+    """Make one sequence; the exit code that tells how it went."""
+    from transphy3d.farm.attempts import retry_unit
     from transphy3d.farm.rundir import RunDir, read_job
+    from transphy3d.farm.sequence import make_sequence
+    from transphy3d.farm.unit import check_unit
     from transphy3d.farm.unit import work as work_unit
+    from transphy3d.farm.unit_process import EXIT_BUSY
     from transphy3d.scenes.stage import phases_for
 
-    job, run, reporter = read_job(out), RunDir(out), make_progress(progress)
+    job, run = read_job(out), RunDir(out)
+    check_unit(job, run, unit)
     phases = phases_for(job.output.channels)
     if retry:
         retry_unit(run, unit)
-    try:
-        result = work_unit(
-            job, run, unit, lambda n: reporter.frames(min(n[p] for p in phases), job.frames)
-        )
-    finally:
-        reporter.close()
+    result = work_unit(
+        job,
+        run,
+        unit,
+        lambda current: make_sequence(
+            current, lambda n: reporter.frames(min(n[p] for p in phases), job.frames)
+        ),
+        over=over,
+    )
     print(f"sequence {unit:06d}: {result}")
-    codes = {"done": 0, "busy": EXIT_BUSY, "failed": RenderError.exit_code, "dead": 8}
-    raise typer.Exit(codes[result])
+    codes = {
+        "done": 0,
+        "busy": EXIT_BUSY,
+        "failed": RenderError.exit_code,
+        "dead": RunError.exit_code,
+    }
+    return codes[result]
 
 
 @app.command()

@@ -38,6 +38,19 @@ Workers = Annotated[
 
 DEFAULT_BANK = Path("bank")
 
+EngineName = Annotated[
+    str, typer.Option("--engine", help="local, slurm, ray, kubernetes or openjd")
+]
+Profile = Annotated[
+    Path | None, typer.Option("--profile", metavar="FILE", help="settings of the engine, YAML")
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="print what would be started, and start nothing")
+]
+Wait = Annotated[
+    bool, typer.Option("--wait", help="stay until the work of a submitting engine is over")
+]
+
 
 def load(job_file: Path, overrides: list[str] | None, out: Path | None) -> tuple[Job, Path]:
     """The job that the options name, and its run directory."""

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import itertools
+import os
+import re
 import shlex
-import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import ValidationError
 
 from transphy3d.farm.rundir import RunDir
-from transphy3d.files import sha256_file, write_json
+from transphy3d.files import write_json
 from transphy3d.jsonio import from_json, record, to_data
 
 # crash: Blender died; error: it or a stage reported one; timeout: no frame came; vanished: the
@@ -36,6 +40,8 @@ Outcome = Literal[
 PERMANENT: tuple[Outcome, ...] = ("impossible", "asset")
 COUNTED: tuple[Outcome, ...] = ("crash", "error", "timeout")
 LOG_TAIL_BYTES = 4000
+UNREADABLE = -1  # the beat of a record that was cut short
+NUMBERED = re.compile(r"[0-9]+\.json")
 
 
 @record
@@ -121,39 +127,55 @@ class Dead:
     replay: str
 
 
+def highest(folder: Path) -> int:
+    """The highest number that a record of the folder has; 0 where there is none."""
+    try:
+        return max((int(n.stem) for n in folder.glob("[0-9]*.json")), default=0)
+    except FileNotFoundError:
+        return 0
+
+
+def read_attempt(folder: Path, number: int) -> Attempt:
+    """One record as it stands; one cut short by a crash reads as running and never beating."""
+    try:
+        return from_json(Attempt, (folder / f"{number:04d}.json").read_bytes())
+    except (OSError, ValidationError):
+        return Attempt(number=number, outcome="running", beat=UNREADABLE)
+
+
+def read_tries(folder: Path) -> list[Attempt]:
+    """All tries of a folder, oldest first; a running one that was superseded has vanished."""
+    numbers = sorted(int(path.stem) for path in folder.glob("[0-9]*.json"))
+    tries = [read_attempt(folder, number) for number in numbers]
+    pairs = itertools.pairwise(tries)
+    return [_superseded(this, after) for this, after in pairs] + tries[-1:]
+
+
+def _superseded(attempt: Attempt, after: Attempt) -> Attempt:
+    """A try as its successor shows it: what lies there when that begins was made by it."""
+    if attempt.outcome != "running":
+        return attempt
+    if attempt.beat == UNREADABLE:
+        return replace(attempt, outcome="interrupted", message="its record was cut short")
+    pictures = max(attempt.pictures, after.pictures_before)
+    message = attempt.message or f"its process on {attempt.host or 'some host'} is gone"
+    return replace(attempt, outcome="vanished", pictures=pictures, message=message)
+
+
 def read_attempts(run: RunDir, index: int) -> list[Attempt]:
     """All tries at a unit, oldest first."""
-    files = sorted(run.attempts(index).glob("[0-9]*.json"))
-    return [from_json(Attempt, path.read_bytes()) for path in files]
+    return read_tries(run.attempts(index))
 
 
-def start_attempt(run: RunDir, index: int) -> Attempt:
-    """Record that a new try has begun."""
-    attempt = Attempt(
-        number=len(read_attempts(run, index)) + 1, outcome="running", started=time.time()
-    )
-    write_attempt(run, index, attempt)
-    return attempt
+def forgiven(run: RunDir, index: int) -> int:
+    """The last try that counts no more against a unit, because it was retried since."""
+    return highest(run.forgiven(index))
 
 
-def write_attempt(run: RunDir, index: int, attempt: Attempt) -> None:
-    """Write or replace one record."""
-    write_json(run.attempts(index) / f"{attempt.number:04d}.json", to_data(attempt))
-
-
-def close_lost_attempt(run: RunDir, index: int, exit_code: int | None) -> None:
-    """Mark a try whose process vanished: a crash if its exit code is known, else interrupted."""
-    attempts = read_attempts(run, index)
-    if attempts and attempts[-1].outcome == "running":
-        outcome: Outcome = "interrupted" if exit_code is None else "crash"
-        message = f"the worker process ended with exit code {exit_code}"
-        lost = replace(attempts[-1], outcome=outcome, exit_code=exit_code, message=message)
-        write_attempt(run, index, lost)
-
-
-def failures(run: RunDir, index: int) -> int:
-    """How many tries count against the unit; interruptions and full disks do not."""
-    return sum(attempt.outcome in COUNTED for attempt in read_attempts(run, index))
+def failures(run: RunDir, index: int) -> list[Attempt]:
+    """The tries that count against the unit."""
+    after = forgiven(run, index)
+    return [try_ for try_ in read_attempts(run, index) if try_.counts and try_.number > after]
 
 
 def log_tail(path: Path) -> str:
@@ -166,41 +188,46 @@ def log_tail(path: Path) -> str:
         return stream.read().decode("utf-8", "replace")
 
 
-def write_done(run: RunDir, index: int) -> None:
-    """Record the published file's size and checksum."""
-    path = run.sequence(index)
-    write_json(run.done(index), {"bytes": path.stat().st_size, "sha256": sha256_file(path)})
-
-
-def is_published(run: RunDir, index: int) -> bool:
-    """Whether the sequence is there, whole as far as its size tells.
-
-    A file without a record was published by a process that died right after; it was renamed
-    into place whole, so its record is made now.
-    """
-    path = run.sequence(index)
-    if not path.exists():
-        return False
-    if not run.done(index).exists():
-        write_done(run, index)
-        return True
-    return bool(path.stat().st_size == read_done(run, index)["bytes"])
-
-
-def read_done(run: RunDir, index: int) -> dict[str, Any]:
-    """Size and checksum of a published sequence."""
-    data: dict[str, Any] = json.loads(run.done(index).read_text())
-    return data
-
-
 def last_message(run: RunDir, index: int) -> str:
     """Why the last try failed."""
     attempts = read_attempts(run, index)
     return attempts[-1].message if attempts else "no record of a try is left"
 
 
-def set_aside(run: RunDir, index: int, reason: str) -> None:
-    """Give a unit up, with the command that tries it again by hand."""
+def set_aside(run: RunDir, index: int, judged: Attempt) -> None:
+    """Give a unit up because of the try `judged`, with the command that tries it again by hand."""
     root = shlex.quote(str(run.root.resolve()))
-    command = f"transphy3d work --out {root} --unit {index} --retry"
-    write_json(run.dead(index), {"unit": index, "reason": reason, "replay": command})
+    dead = Dead(
+        unit=index,
+        attempt=judged.number,
+        outcome=judged.outcome,
+        reason=f"{judged.outcome} in {judged.stage or 'its process'}: {judged.message}",
+        replay=f"transphy3d work --out {root} --unit {index} --retry",
+    )
+    write_json(run.dead(index), to_data(dead))
+
+
+def retry_unit(run: RunDir, index: int) -> bool:
+    """Let a unit that was set aside be tried again; its history and what it rendered are kept.
+
+    Returns whether it had been set aside.
+    """
+    number = highest(run.attempts(index))
+    run.forgiven(index).mkdir(parents=True, exist_ok=True)
+    try:
+        os.replace(run.dead(index), run.forgiven(index) / f"{number:04d}.json")
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def read_dead(run: RunDir, index: int) -> Dead:
+    """Why a unit was set aside."""
+    return from_json(Dead, run.dead(index).read_bytes())
+
+
+def numbers_in(folder: Path) -> set[int]:
+    """Units that have a record in `done/` or `dead/`."""
+    with contextlib.suppress(FileNotFoundError):
+        return {int(p.name[:-5]) for p in folder.iterdir() if NUMBERED.fullmatch(p.name)}
+    return set()

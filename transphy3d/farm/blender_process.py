@@ -20,6 +20,7 @@ from transphy3d.scenes.stage import PHASES, Phase
 POLL_SECONDS = 0.2
 STOP_SECONDS = 20.0
 _PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loading it after a fork may hang
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class BlenderEnd:
 
 def die_with_parent() -> None:
     """Let the kernel kill this process when its parent dies, so that no orphan renders on."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def count_frames(stage: Path) -> dict[Phase, int]:
@@ -69,7 +70,8 @@ def run_blender(
     """Render a stage folder to its end.
 
     timeout : seconds without a new frame after which the process is stopped
-    watch : called with the finished frames by phase whenever they change
+    watch : called with the finished frames by phase, several times a second; what it raises
+        stops Blender after the frame at hand
     Everything that Blender prints is appended to `log`.
     """
     (stage / "error.json").unlink(missing_ok=True)
@@ -115,7 +117,7 @@ def _watch(
         counts = count_frames(stage)
         if counts != seen:
             seen, last = counts, time.monotonic()
-            watch(counts)
+        watch(counts)
         if time.monotonic() - last > timeout:
             _stop(process)
             return True

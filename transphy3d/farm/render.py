@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import shutil
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from transphy3d.config import Job
-from transphy3d.errors import RunError, ShardError
-from transphy3d.farm.attempts import is_published, last_message, read_attempts
-from transphy3d.farm.local import run_local
+from transphy3d.errors import Interrupted, RunError, ShardError
+from transphy3d.farm.attempts import last_message, numbers_in, read_attempts, retry_unit
+from transphy3d.farm.control import allow, is_draining, remember_engine
+from transphy3d.farm.engines import Engine
+from transphy3d.farm.lease import alone
+from transphy3d.farm.packing import pack_run
+from transphy3d.farm.published import published, remove_leftovers
 from transphy3d.farm.rundir import RunDir, check_plan, make_plan, read_job, read_plan
-from transphy3d.farm.space import check_room, clear_stage
+from transphy3d.farm.space import clear_stage
 from transphy3d.farm.status import Status, read_status
-from transphy3d.files import remove_scratch, sha256_file, write_text
+from transphy3d.files import sha256_file, write_text
 from transphy3d.preflight import preflight
 from transphy3d.preview.make import PreviewPaths, make_previews
 from transphy3d.preview.report import SetAside
 from transphy3d.progress import Progress
-from transphy3d.shards.index import INDEX_NAME, read_index
-from transphy3d.shards.pack import pack, shard_name
+from transphy3d.shards.index import INDEX_NAME
 from transphy3d.shards.verify import verify
 
 VERIFIED_FILE = "verified.txt"
@@ -30,12 +30,16 @@ VERIFIED_FILE = "verified.txt"
 
 @dataclass(frozen=True)
 class Summary:
-    """What a run has made and where it lies."""
+    """What a run has made and where it lies.
+
+    engine : the one that still works on it, after it was started and left alone
+    """
 
     root: Path
     status: Status
     previews: PreviewPaths | None
     worked: bool
+    engine: str | None = None
 
     def describe(self) -> str:
         """Lines for a terminal."""
@@ -43,6 +47,8 @@ class Summary:
         lines = [f"{state.published} of {state.planned} sequences in {self.root}"]
         if not self.worked:
             lines.append("nothing was left to do")
+        if self.engine:
+            lines.append(f"engine    {self.engine} works on it; see `transphy3d status`")
         if self.previews:
             lines += [f"shards    {RunDir(self.root).shards}", self.previews.describe()]
         return "\n".join(lines)
@@ -50,6 +56,8 @@ class Summary:
     def raise_if_incomplete(self) -> None:
         """Raise RunError when sequences were set aside or are still held elsewhere."""
         run, state = RunDir(self.root), self.status
+        if self.engine:
+            return
         if state.set_aside:
             records = ", ".join(str(run.dead(index)) for index in state.set_aside[:5])
             raise RunError(
@@ -60,41 +68,90 @@ class Summary:
             raise RunError(f"{self.root}: other processes still work on it; see `status`")
 
 
-def render_job(job: Job, root: Path, progress: Progress, *, retry: bool = False) -> Summary:
+def render_job(
+    job: Job,
+    root: Path,
+    progress: Progress,
+    *,
+    engine: Engine,
+    retry: bool = False,
+    wait: bool = False,
+) -> Summary:
     """Bring a run directory as far as it can be brought; finished parts are left alone.
 
-    A job that fails its preflight leaves no plan, so that the mended one may use the folder.
+    wait : stay until the work is over, also where the engine only submits it
+    A job that fails a check leaves no plan, so that the mended one may use the folder. Raises
+    Interrupted when the run was cancelled or drained.
     """
     run, fresh = RunDir(root), not RunDir(root).plan_file.exists()
     check_plan(job, root)
-    if fresh:
+    before = None if fresh else read_status(root)
+    if fresh or retry or open_units(run):
+        engine.check(job, root)
         preflight(job, run.cache)
     plan = make_plan(job, root)
     if retry:
-        for index in range(plan.units):
+        for index in numbers_in(run.dead_folder):
             retry_unit(run, index)
-    before = read_status(root)
-    if before.waiting or before.running:
-        if not fresh:
-            preflight(job, run.cache)
-        run_local(job, root, progress)
-    for index in range(plan.units):
-        if is_published(run, index):
-            clear_stage(job, run, index)
+    allow(root)
+    if open_units(run):
+        _start(job, root, progress, engine)
+        if wait and not engine.foreground:
+            _wait(job, run, plan.units, progress)
+        if is_draining(run):
+            raise Interrupted(f"{root}: the run was stopped; `transphy3d resume` goes on")
+    if not (engine.foreground or wait) and open_units(run):
+        return Summary(root, read_status(root), None, worked=True, engine=engine.name)
+    return _finished(root, progress, before)
+
+
+def _start(job: Job, root: Path, progress: Progress, engine: Engine) -> None:
+    """Start the engine and remember what it says, so that it can be found again."""
+    began = {"started": time.time()}
+    remember_engine(root, engine.name, began)
+    facts = engine.start(job, root, progress)
+    remember_engine(root, engine.name, {**began, **facts})
+
+
+def _wait(job: Job, run: RunDir, units: int, progress: Progress) -> None:
+    """Wait until every unit is published or set aside, or the run is stopped."""
+    while (left := open_units(run)) and not is_draining(run):
+        progress.frames((units - len(left)) * job.frames, units * job.frames)
+        time.sleep(job.run.heartbeat)
+
+
+def open_units(run: RunDir) -> list[int]:
+    """Planned units that are neither published nor set aside."""
+    ended = published(run) | numbers_in(run.dead_folder)
+    return [index for index in range(read_plan(run.root).units) if index not in ended]
+
+
+def _finished(root: Path, progress: Progress, before: Status | None) -> Summary:
+    """Finish what is published, and sum up. before : the status when this call began."""
+    run = RunDir(root)
+    made = published(run)
+    job = read_job(root)
+    for path in run.units.glob("[0-9]*"):
+        if int(path.name) in made:
+            clear_stage(job, run, int(path.name))
+    remove_leftovers(run)
+    previews = finish(root, progress) if made else None
     status = read_status(root)
-    previews = finish(root, progress) if status.published else None
     return Summary(root, status, previews, worked=before != status)
 
 
 def finish(root: Path, progress: Progress) -> PreviewPaths:
-    """Pack, verify and picture what is published. Raises ShardError naming every fault."""
-    run = RunDir(root)
-    with _one_at_a_time(run):
-        _pack(run)
+    """Pack, verify and picture what is published, one process at a time.
+
+    Raises ShardError naming every fault.
+    """
+    run, job = RunDir(root), read_job(root)
+    with alone(run.claims("finish"), job.run):
+        pack_run(root)
         check_shards(run, progress)
         progress.event("previews", folder=str(run.preview))
         aside = [set_aside_row(run, index) for index in read_status(root).set_aside]
-        videos = min(read_job(root).output.videos, read_plan(root).units)
+        videos = min(job.output.videos, read_plan(root).units)
         return make_previews(run.shards, run.preview, videos=videos, set_aside=aside)
 
 
@@ -103,52 +160,6 @@ def set_aside_row(run: RunDir, index: int) -> SetAside:
     attempts = read_attempts(run, index)
     outcome = attempts[-1].outcome if attempts else "unknown"
     return SetAside(run.sequence(index).stem, outcome, last_message(run, index))
-
-
-def pack_run(root: Path) -> Path:
-    """Pack the published sequences of a run; returns the shard folder."""
-    run = RunDir(root)
-    read_plan(root)
-    with _one_at_a_time(run):
-        _pack(run)
-    return run.shards
-
-
-def _pack(run: RunDir) -> None:
-    job, units = read_job(run.root), range(read_plan(run.root).units)
-    files = [run.sequence(index) for index in units if is_published(run, index)]
-    if not files:
-        raise RunError(f"{run.root}: nothing is published yet; run `transphy3d render` first")
-    if not is_packed(run, job, files):
-        run.shards.mkdir(exist_ok=True)
-        check_room(run.shards, files)
-        remove_scratch(run.shards / f"{job.name}-*.h5")
-        pack(files, run.shards, name=job.name, per_shard=job.output.sequences_per_shard)
-
-
-@contextlib.contextmanager
-def _one_at_a_time(run: RunDir) -> Iterator[None]:
-    """Wait until no other process finishes this run; the kernel lets go of us when we die."""
-    with run.finish_lock.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
-def is_packed(run: RunDir, job: Job, files: list[Path]) -> bool:
-    """Whether the shards hold just these sequences, laid out as the job says, and are current.
-
-    Shards are written before the index: one that is newer was changed since.
-    """
-    try:
-        index = read_index(run.shards)
-        made = (run.shards / INDEX_NAME).stat().st_mtime_ns
-        sources = [*files, *(run.shards / name for name in index.shards)]
-        newest = max(path.stat().st_mtime_ns for path in sources)
-    except (ShardError, FileNotFoundError):
-        return False
-    per_shard = job.output.sequences_per_shard
-    wanted = [(f.stem, shard_name(job.name, n, per_shard)) for n, f in enumerate(files)]
-    return [(e.name, e.shard) for e in index.sequences] == wanted and newest <= made
 
 
 def check_shards(run: RunDir, progress: Progress) -> None:
@@ -166,10 +177,3 @@ def check_shards(run: RunDir, progress: Progress) -> None:
             f"{run.sequences} and run again to have them made again\n{listing}"
         )
     write_text(mark, index + "\n")
-
-
-def retry_unit(run: RunDir, index: int) -> None:
-    """Forget that a unit was set aside; what it has rendered is kept."""
-    if run.dead(index).exists():
-        shutil.rmtree(run.attempts(index), ignore_errors=True)  # first: they would count again
-        run.dead(index).unlink()

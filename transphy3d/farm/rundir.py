@@ -111,10 +111,6 @@ class RunDir:
         return self.root / "claims" / name
 
     @property
-    def finish_lock(self) -> Path:
-        return self.root / "finish.lock"
-
-    @property
     def cache(self) -> Path:
         return self.root / "cache"
 
@@ -133,17 +129,20 @@ class RunDir:
     def attempts(self, index: int) -> Path:
         return self.unit(index) / "attempts"
 
+    def forgiven(self, index: int) -> Path:
+        return self.unit(index) / "forgiven"
+
     def done(self, index: int) -> Path:
-        return self.unit(index) / "done.json"
+        return self.done_folder / f"{index:06d}.json"
 
     def dead(self, index: int) -> Path:
-        return self.unit(index) / "dead.json"
+        return self.dead_folder / f"{index:06d}.json"
+
+    def said(self, index: int) -> Path:
+        return self.unit(index) / "worker.txt"
 
     def blend(self, index: int) -> Path:
         return self.unit(index) / "stage.blend"
-
-    def lock(self, index: int) -> Path:
-        return self.unit(index) / "lock"
 
 
 @dataclass(frozen=True)

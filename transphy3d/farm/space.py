@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from transphy3d.config import Job
@@ -12,14 +13,25 @@ from transphy3d.farm.rundir import RunDir
 
 # Uncompressed truth, depth behind and picture of one pixel, and room for the sequence itself.
 SCRATCH_BYTES_PER_PIXEL = 40
+FILE_BYTES_PER_PIXEL = 4
 MIN_FREE_BYTES = 64 << 20
 BLEND_NAME = "stage.blend"  # as transphy3d.blender.worker calls it
 
 
-def check_space(folder: Path, job: Job) -> None:
-    """Raise DiskFull unless a sequence's frames fit on the disk that holds `folder`."""
+def check_space(stage: Path, places: Iterable[Path], job: Job) -> None:
+    """Raise DiskFull unless a sequence fits on the disks that hold these folders.
+
+    stage : where its frames are rendered; places : where its file is written
+    """
     pixels = job.frames * job.width * job.height
-    _check_free(folder, MIN_FREE_BYTES + SCRATCH_BYTES_PER_PIXEL * pixels, "one sequence")
+    check_room_for(stage, SCRATCH_BYTES_PER_PIXEL * pixels, "one sequence")
+    for place in places:
+        check_room_for(place, FILE_BYTES_PER_PIXEL * pixels, "the file of one sequence")
+
+
+def check_room_for(folder: Path, size: int, what: str) -> None:
+    """Raise DiskFull unless `size` bytes and some spare fit on the disk that holds `folder`."""
+    _check_free(folder, MIN_FREE_BYTES + size, what)
 
 
 def check_room(folder: Path, files: list[Path]) -> None:

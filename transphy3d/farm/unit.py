@@ -1,18 +1,23 @@
-"""One unit of work: one sequence from its number to its published file, once, idempotently."""
+"""One unit of work: one sequence from its number to its published file, once, idempotently.
+
+What a sequence is made with is handed in, so that this module knows claims, outcomes and files but
+neither scenes nor Blender.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import resource
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transphy3d.config import Job
 from transphy3d.errors import (
+    AssetError,
     DeviceError,
     DiskFull,
     ImpossibleScene,
@@ -21,84 +26,78 @@ from transphy3d.errors import (
     RunError,
 )
 from transphy3d.farm.attempts import (
+    PERMANENT,
     Attempt,
     Outcome,
-    close_lost_attempt,
     failures,
-    is_published,
     log_tail,
     set_aside,
-    start_attempt,
-    write_attempt,
-    write_done,
 )
-from transphy3d.farm.blender_process import BlenderEnd, run_blender
+from transphy3d.farm.blender_process import count_frames
+from transphy3d.farm.control import is_cancelled
+from transphy3d.farm.lease import Holder, Lease, LostClaim, Observer, beating, take
+from transphy3d.farm.published import adopt, is_published, publish_sequence, scratch_file
 from transphy3d.farm.rundir import RunDir, read_plan
-from transphy3d.farm.space import check_space, clear_stage, is_nearly_full
+from transphy3d.farm.space import clear_stage, is_nearly_full
 from transphy3d.files import is_full, remove_scratch
 from transphy3d.job import identity
-from transphy3d.pipeline import prepare, publish
-from transphy3d.scenes.stage import Phase
+from transphy3d.scenes.stage import Phase, phases_for
 
 Result = Literal["done", "dead", "busy", "failed"]
-Watch = Callable[[dict[Phase, int]], None]
-# `status` holds a unit's lock for an instant to see whether it is free.
-LOCK_TRIES = 5
-LOCK_PAUSE_SECONDS = 0.1
+Beating = Callable[[Lease, float, Callable[[], bool]], AbstractContextManager[None]]
 
 
-class _Failure(Exception):
-    """A try that ended badly in a way that the farm classifies."""
+class TryFailed(Exception):
+    """A try ended badly in a way that the farm classifies."""
 
-    def __init__(self, outcome: Outcome, message: str, end: BlenderEnd | None = None) -> None:
+    def __init__(
+        self,
+        outcome: Outcome,
+        message: str,
+        *,
+        exit_code: int | None = None,
+        signal: str | None = None,
+    ) -> None:
         super().__init__(message)
         self.outcome: Outcome = outcome
-        self.end = end
+        self.exit_code = exit_code
+        self.signal = signal
 
 
 @dataclass
-class _Stage:
-    """What a try is doing at the moment."""
+class Try:
+    """What the maker of a sequence is told, and tells.
 
-    name: str = "scene"
-
-
-@contextlib.contextmanager
-def unit_lock(path: Path) -> Iterator[bool]:
-    """Whether this process alone may work on the unit; the kernel frees it when we die."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w") as handle:
-        for left in reversed(range(LOCK_TRIES)):
-            with contextlib.suppress(BlockingIOError):
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            if not left:
-                yield False
-                return
-            time.sleep(LOCK_PAUSE_SECONDS)
-        yield True
-
-
-def work(job: Job, run: RunDir, index: int, watch: Watch) -> Result:
-    """Make one sequence, or find out that it need not or cannot be made.
-
-    Returns "failed" when a further try may help. Raises JobError, DeviceError, DiskFull or
-    Interrupted for what concerns the whole run; the try is recorded in any case.
+    number : of the try; file : where the sequence is written to
+    stage : what is being done; device : the name of the renderer, once it is known
     """
-    _check_plan(job, run, index)
-    with unit_lock(run.lock(index)) as mine:
-        if not mine:
-            return "busy"
-        if is_published(run, index):
-            clear_stage(job, run, index)  # in case its maker was killed before it could
-            return "done"
-        if run.dead(index).exists():
-            return "dead"
-        close_lost_attempt(run, index, None)
-        return _try(job, run, index, watch)
+
+    job: Job
+    run: RunDir
+    index: int
+    lease: Lease
+    file: Path
+    stage: str = "scene"
+    device: str = ""
+
+    @property
+    def number(self) -> int:
+        return self.lease.number
+
+    def saw(self, counts: dict[Phase, int]) -> None:
+        """Note the finished frames by phase, as often as one looks.
+
+        Raises LostClaim or Interrupted when the work must stop.
+        """
+        frames = min(counts[phase] for phase in phases_for(self.job.output.channels))
+        self.lease.saw(frames=frames, pictures=sum(counts.values()))
+        self.lease.raise_if_broken()
 
 
-def _check_plan(job: Job, run: RunDir, index: int) -> None:
+Make = Callable[[Try], None]
+
+
+def check_unit(job: Job, run: RunDir, index: int) -> None:
     """Raise RunError for a unit or a job that is not the planned one."""
     plan = read_plan(run.root)
     if not 0 <= index < plan.units:
@@ -112,94 +111,143 @@ def _check_plan(job: Job, run: RunDir, index: int) -> None:
         )
 
 
-def _try(job: Job, run: RunDir, index: int, watch: Watch) -> Result:
-    """One recorded try."""
-    attempt = start_attempt(run, index)
-    stage = _Stage()
+def work(
+    job: Job,
+    run: RunDir,
+    index: int,
+    make: Make,
+    *,
+    over: int | None = None,
+    me: Holder | None = None,
+    beat: Beating = beating,
+) -> Result:
+    """Make one sequence, or find out that it need not or cannot be made.
+
+    make : writes the sequence to `Try.file`
+    over : number of a running try that the caller has watched and found dead or stuck
+    me, beat : who claims the unit and what keeps the claim alive
+
+    Returns "busy" when another process has the unit or has taken it over, "failed" when a further
+    try may help. Raises JobError, DeviceError, DiskFull or Interrupted for what concerns more than
+    this unit; the try is recorded in any case.
+    """
+    if settled := _settled(job, run, index):
+        return settled
+    pictures = sum(count_frames(run.stage(index)).values())
+    observer = Observer(job.run.lease)
+    lease = take(run.attempts(index), observer, me=me, over=over, pictures=pictures)
+    if lease is None:
+        return "busy"
+    with beat(lease, job.run.heartbeat, partial(is_cancelled, run)):
+        return _hold(job, run, index, make, lease)
+
+
+def _settled(job: Job, run: RunDir, index: int) -> Result | None:
+    """How a unit has ended, None while it is open."""
+    if is_published(run, index):
+        clear_stage(job, run, index)  # in case its maker was killed before it could
+        return "done"
+    return "dead" if run.dead(index).exists() else None
+
+
+def _hold(job: Job, run: RunDir, index: int, make: Make, lease: Lease) -> Result:
+    """Work with the unit claimed: see what earlier tries left, then try."""
+    current = Try(job, run, index, lease, scratch_file(run, index, lease.number))
     try:
-        _make(job, run, index, attempt.number, stage, watch)
+        if settled := _nothing_left(current):
+            lease.end("skipped")
+            return settled
+        _make(current, make)
     except BaseException as error:
-        ended = _ended(run, index, attempt, stage, error)
-        _leave(job, run, index, ended)
-        if isinstance(error, JobError | DeviceError | DiskFull | Interrupted):
+        ended = _end(current, error)
+        if not isinstance(error, Exception) or isinstance(error, JobError | Interrupted):
             raise
-        if ended.outcome == "disk":
-            raise DiskFull(f"unit {index}: {ended.message}; free space, then run again") from error
-        if not isinstance(error, Exception):
-            raise
-        return "dead" if run.dead(index).exists() else "failed"
-    write_attempt(run, index, _measured(attempt, "done", "publish"))
+        return _result(current, ended, error)
+    lease.end("done", **_measured(current))
+    clear_stage(job, run, index)
     return "done"
 
 
-def _make(job: Job, run: RunDir, index: int, number: int, stage: _Stage, watch: Watch) -> None:
-    """Scene, frames, file; `stage.name` follows along."""
-    folder = run.stage(index)
-    folder.mkdir(parents=True, exist_ok=True)
-    check_space(folder, job)
-    prepare(job, index, folder, run.cache)
-    stage.name = "render"
-    end = run_blender(folder, run.log(index), job.run.frame_timeout, watch)
-    if end.code != 0:
-        stage.name = end.phase
-        raise _blender_failure(end, index)
-    stage.name = "publish"
-    remove_scratch(run.sequence(index))
-    publish(job, read_plan(run.root).job_sha256, index, folder, run.sequence(index), number)
-    write_done(run, index)
-    clear_stage(job, run, index)
+def _nothing_left(current: Try) -> Result | None:
+    """What the unit needs no try for; asked again now that nobody else can change it."""
+    job, run, index = current.job, current.run, current.index
+    if adopt(run, index, current.lease, job.frames):
+        clear_stage(job, run, index)
+        return "done"
+    counted = failures(run, index)
+    if len(counted) >= job.run.attempts and not run.dead(index).exists():
+        current.lease.check()
+        set_aside(run, index, counted[-1])
+    return "dead" if run.dead(index).exists() else None
 
 
-def _blender_failure(end: BlenderEnd, index: int) -> Exception:
-    """What a Blender that did not end well means for the unit."""
-    if end.timed_out:  # before its exit code, which may say that it obeyed and stopped
-        return _Failure("timeout", "no new frame came within run.frame_timeout", end)
-    if end.code == Interrupted.exit_code:
-        return Interrupted(f"unit {index}: stopped after a whole frame; run again to go on")
-    message = end.error["message"] if end.error else ""
-    if end.code == DeviceError.exit_code:
-        return DeviceError(message or "Blender found no usable device")
-    if end.error:
-        return _Failure("error", f"{end.error['type']}: {message}", end)
-    how = f"killed by {end.signal}" if end.signal else f"exit code {end.code}"
-    return _Failure("crash", f"Blender ended without a word, {how}", end)
+def _make(current: Try, make: Make) -> None:
+    remove_scratch(current.run.sequence(current.index))
+    make(current)
+    current.stage = "publish"
+    current.lease.saw(frames=current.job.frames, device=current.device)
+    seconds = current.lease.seconds
+    made = replace(current.lease.attempt, seconds=seconds)
+    publish_sequence(current.run, current.index, current.lease, current.file, made)
 
 
-def _ended(
-    run: RunDir, index: int, attempt: Attempt, stage: _Stage, error: BaseException
-) -> Attempt:
-    """The record of a try that raised `error`."""
-    end = error.end if isinstance(error, _Failure) else None
-    record = _measured(attempt, _outcome(run, error), stage.name)
-    return replace(
-        record,
+def _end(current: Try, error: BaseException) -> Attempt:
+    """Record a try that raised `error`, and set the unit aside when its tries are used up."""
+    run, index, lease = current.run, current.index, current.lease
+    current.file.unlink(missing_ok=True)
+    outcome: Outcome = _outcome(current, error) if lease.is_held() else "lost"
+    ended = lease.end(
+        outcome,
         message=str(error) or type(error).__name__,
-        exit_code=end.code if end else None,
-        signal=end.signal if end else None,
+        exit_code=getattr(error, "exit_code", None) if isinstance(error, TryFailed) else None,
+        signal=getattr(error, "signal", None),
         log_tail=log_tail(run.log(index)),
+        **_measured(current),
     )
+    used_up = ended.counts and len(failures(run, index)) >= current.job.run.attempts
+    if (ended.outcome in PERMANENT or used_up) and lease.is_held():
+        set_aside(run, index, ended)
+    return ended
 
 
-def _outcome(run: RunDir, error: BaseException) -> Outcome:
+def _outcome(current: Try, error: BaseException) -> Outcome:
     """The class of a failure; a nearly full disk explains whatever went wrong on it."""
-    if isinstance(error, Interrupted | KeyboardInterrupt):
+    if isinstance(error, LostClaim):
+        return "lost"
+    if isinstance(error, Interrupted) or not isinstance(error, Exception):
         return "interrupted"
     if isinstance(error, ImpossibleScene):
         return "impossible"
-    if isinstance(error, DiskFull) or is_full(error) or is_nearly_full(run.root):
+    if isinstance(error, AssetError):
+        return "asset"
+    if isinstance(error, DeviceError):
+        return "device"
+    if isinstance(error, DiskFull) or is_full(error) or _is_full_somewhere(current):
         return "disk"
-    return error.outcome if isinstance(error, _Failure) else "error"
+    return error.outcome if isinstance(error, TryFailed) else "error"
 
 
-def _measured(attempt: Attempt, outcome: Outcome, stage: str) -> Attempt:
+def _is_full_somewhere(current: Try) -> bool:
+    with contextlib.suppress(OSError):
+        return any(is_nearly_full(place) for place in (current.run.root, current.file.parent))
+    return False
+
+
+def _measured(current: Try) -> dict[str, Any]:
+    """Fields of a record that are known at the end."""
     usage = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = max(resource.getrusage(who).ru_maxrss for who in usage) * 1024  # Linux gives KiB
-    seconds = time.time() - attempt.started
-    return replace(attempt, outcome=outcome, stage=stage, seconds=seconds, peak_memory=peak)
+    return {"stage": current.stage, "peak_memory": peak}
 
 
-def _leave(job: Job, run: RunDir, index: int, ended: Attempt) -> None:
-    """Record a try that failed, and set the unit aside when its tries are used up."""
-    write_attempt(run, index, ended)
-    if ended.outcome == "impossible" or failures(run, index) >= job.run.attempts:
-        set_aside(run, index, f"{ended.outcome} in {ended.stage}: {ended.message}")
+def _result(current: Try, ended: Attempt, error: Exception) -> Result:
+    """What a recorded failure means for the caller."""
+    if ended.outcome == "device":
+        raise DeviceError(str(error)) from error
+    if ended.outcome == "disk":
+        raise DiskFull(
+            f"unit {current.index}: {ended.message}; free space, then run again"
+        ) from error
+    if ended.outcome == "lost":
+        return "busy"
+    return "dead" if current.run.dead(current.index).exists() else "failed"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from collections.abc import Sequence as SequenceOf
 from pathlib import Path
 
@@ -11,11 +11,19 @@ import h5py
 
 from transphy3d.errors import ShardError
 from transphy3d.files import is_full, replacing, sha256_file, write_json, write_text
-from transphy3d.jsonio import to_data
+from transphy3d.jsonio import record, to_data
 from transphy3d.shards.index import INDEX_NAME, SUMS_NAME, Index, IndexEntry, read_index
 from transphy3d.shards.reader import Dataset, PathLike, Sequence, open_dataset
 from transphy3d.shards.schema import CHANNELS, FORMAT_NAME, FORMAT_VERSION, channel
 from transphy3d.shards.writer import create_file
+
+
+@record
+class Shard:
+    """A written shard: the SHA-256 of its file, and the index entries of its sequences."""
+
+    sha256: str
+    entries: tuple[IndexEntry, ...]
 
 
 def pack(
@@ -39,16 +47,36 @@ def pack(
     sequences = open_dataset(source)
     _check_names(sequences)
     out.mkdir(parents=True, exist_ok=True)
-    entries: list[IndexEntry] = []
-    shards: dict[str, str] = {}
+    shards: dict[str, Shard] = {}
     for start in range(0, len(sequences), per_shard):
         path = out / shard_name(name, start, per_shard)
         batch = sequences[start : start + per_shard]
-        shards[path.name], added = _write_shard(path, batch, channels)
-        entries += added
+        shards[path.name] = _write_shard(path, batch, channels)
     sequences.close()
-    index = _index(name, entries, shards)
-    _publish_index(out, index)
+    return publish_index(out, name, shards)
+
+
+def write_shard(path: Path, source: SequenceOf[PathLike]) -> Shard:
+    """Write one shard of the sequences in `source`, in its order.
+
+    The same ones give the same bytes. Raises ShardError as `pack` does.
+    """
+    sequences = open_dataset(source)
+    try:
+        _check_names(sequences)
+        return _write_shard(path, sequences, None)
+    finally:
+        sequences.close()
+
+
+def publish_index(out: Path, name: str, shards: Mapping[str, Shard]) -> Index:
+    """Write index.json and SHA256SUMS for shards by file name, and remove those not named.
+
+    Files that would not change are left alone.
+    """
+    index = _index(name, shards)
+    if not _is_current(out, index):
+        _publish_index(out, index)
     return index
 
 
@@ -64,17 +92,14 @@ def _check_names(sequences: Dataset) -> None:
         raise ShardError(f"sequence {twice[0]} stands in {' and '.join(places)}; hand in one")
 
 
-def _write_shard(
-    path: Path, batch: Dataset, channels: SequenceOf[str] | None
-) -> tuple[str, list[IndexEntry]]:
-    """Write one shard; its SHA-256 and index entries."""
+def _write_shard(path: Path, batch: Dataset, channels: SequenceOf[str] | None) -> Shard:
     with replacing(path) as scratch:
         with create_file(scratch) as file:
             entries = [
                 _copy(sequence, file, channels or sequence.channels, path.name)
                 for sequence in batch
             ]
-        return sha256_file(scratch), entries
+        return Shard(sha256=sha256_file(scratch), entries=tuple(entries))
 
 
 def _copy(sequence: Sequence, file: h5py.File, channels: Iterable[str], shard: str) -> IndexEntry:
@@ -124,7 +149,8 @@ def _counts(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(words).items()))
 
 
-def _index(name: str, entries: list[IndexEntry], shards: dict[str, str]) -> Index:
+def _index(name: str, shards: Mapping[str, Shard]) -> Index:
+    entries = [entry for shard in shards.values() for entry in shard.entries]
     common = set(CHANNELS).intersection(*(entry.stored_bytes for entry in entries))
     return Index(
         format=FORMAT_NAME,
@@ -132,17 +158,31 @@ def _index(name: str, entries: list[IndexEntry], shards: dict[str, str]) -> Inde
         name=name,
         channels=tuple(channel for channel in CHANNELS if channel in common),
         frames=sum(entry.frames for entry in entries),
-        shards=shards,
+        shards={file: shard.sha256 for file, shard in shards.items()},
         sequences=tuple(entries),
     )
+
+
+def _is_current(out: Path, index: Index) -> bool:
+    """Whether the folder has just this index, its sums and no other shards."""
+    files = {path.name for path in out.glob("*.h5")}
+    try:
+        same = read_index(out) == index and files == index.shards.keys()
+        return same and (out / SUMS_NAME).read_text(encoding="utf-8") == _sums(out, index)
+    except (ShardError, FileNotFoundError):
+        return False
+
+
+def _sums(out: Path, index: Index) -> str:
+    sums = {**index.shards, INDEX_NAME: sha256_file(out / INDEX_NAME)}
+    return "".join(f"{sums[file]}  {file}\n" for file in sorted(sums))
 
 
 def _publish_index(out: Path, index: Index) -> None:
     """Write the index and SHA256SUMS, then remove shards that are no longer named."""
     before = _named_before(out)
     write_json(out / INDEX_NAME, to_data(index))
-    sums = {**index.shards, INDEX_NAME: sha256_file(out / INDEX_NAME)}
-    write_text(out / SUMS_NAME, "".join(f"{sums[file]}  {file}\n" for file in sorted(sums)))
+    write_text(out / SUMS_NAME, _sums(out, index))
     of_this_name = {path.name for path in out.glob(f"{index.name}-[0-9][0-9][0-9][0-9][0-9].h5")}
     for stale in (of_this_name | before) - index.shards.keys():
         (out / stale).unlink(missing_ok=True)

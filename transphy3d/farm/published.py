@@ -1,0 +1,151 @@
+"""Published sequences: made visible once and whole, with a record of what they took."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from transphy3d.farm.attempts import Attempt, Done, numbers_in, read_attempts
+from transphy3d.farm.lease import Lease, LostClaim
+from transphy3d.farm.rundir import RunDir
+from transphy3d.files import publish_new, sha256_file, write_json
+from transphy3d.jsonio import from_json, to_data
+
+SCRATCH_VARIABLE = "TRANSPHY3D_SCRATCH"
+SCRATCH_FILE = re.compile(r"\.(\d+)\.h5\..*part")
+
+
+def scratch_file(run: RunDir, index: int, number: int) -> Path:
+    """Where try `number` writes its sequence: on the node's own disk where one is named.
+
+    HDF5 on a shared file system is slow and sometimes refused.
+    """
+    folder = os.environ.get(SCRATCH_VARIABLE)
+    if not folder:
+        return _beside(run, index, number)
+    return Path(folder) / f"{run.root.resolve().name}-{index:06d}-{number}-{os.getpid()}.h5"
+
+
+def _beside(run: RunDir, index: int, number: int) -> Path:
+    return run.sequences / f".{index:06d}.h5.{number}.part"
+
+
+def publish_sequence(run: RunDir, index: int, lease: Lease, file: Path, made: Attempt) -> None:
+    """Give a written sequence its name, if nobody has done so before, and record it.
+
+    file : the sequence in scratch; it is gone afterwards
+    made : the try as it will be recorded
+    Raises LostClaim when another process has the unit or has published it.
+    """
+    beside = _beside(run, index, lease.number)
+    try:
+        checksum = sha256_file(file)
+        if file != beside:
+            shutil.copyfile(file, beside)
+        lease.check()
+        if not publish_new(beside, run.sequence(index)):
+            raise LostClaim(f"sequence {index}: published by another process")
+    finally:
+        file.unlink(missing_ok=True)
+        beside.unlink(missing_ok=True)
+    write_done(run, index, checksum, made)
+
+
+def write_done(run: RunDir, index: int, checksum: str, made: Attempt) -> None:
+    """Record a published sequence that the try `made` has made."""
+    others = (t for t in read_attempts(run, index) if t.number != made.number)
+    before = [t for t in others if t.outcome != "running"]
+    done = Done(
+        unit=index,
+        bytes=run.sequence(index).stat().st_size,
+        sha256=checksum,
+        frames=made.frames,
+        attempt=made.number,
+        seconds=made.seconds,
+        seconds_all=sum(t.seconds for t in before) + made.seconds,
+        tries=dict(Counter([*(t.outcome for t in before), "done"])),
+        host=made.host,
+        device=made.device,
+        finished=time.time(),
+    )
+    write_json(run.done(index), to_data(done))
+
+
+def read_done(run: RunDir, index: int) -> Done | None:
+    """The record of a published sequence; None where there is none that can be read."""
+    try:
+        return from_json(Done, run.done(index).read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def is_published(run: RunDir, index: int) -> bool:
+    """Whether the sequence is there and recorded, and whole as far as its size tells."""
+    done = read_done(run, index)
+    try:
+        return done is not None and run.sequence(index).stat().st_size == done.bytes
+    except FileNotFoundError:
+        return False
+
+
+def published(run: RunDir) -> set[int]:
+    """All units that `is_published` would find, by two listings and a small file each."""
+    return {index for index in numbers_in(run.done_folder) if is_published(run, index)}
+
+
+def adopt(run: RunDir, index: int, lease: Lease, frames: int) -> bool:
+    """Under a claim, settle what lies in a unit's place; returns whether it is published now.
+
+    A file without a record got its name whole, and its publisher died right after: the record is
+    made now. A file that differs from its record is damaged, and removed.
+    frames : of a sequence, for the record
+    Raises LostClaim.
+    """
+    path = run.sequence(index)
+    if is_published(run, index):
+        return True
+    if not path.exists():
+        return False
+    if read_done(run, index) is None:
+        write_done(run, index, sha256_file(path), _maker(run, index, frames))
+        return True
+    lease.check()
+    return not _remove_damaged(run, index)
+
+
+def _maker(run: RunDir, index: int, frames: int) -> Attempt:
+    """The try that must have published: the last before ours, if any."""
+    tries = read_attempts(run, index)
+    return replace(tries[-2] if len(tries) > 1 else tries[-1], frames=frames)
+
+
+def _remove_damaged(run: RunDir, index: int) -> bool:
+    """Take a damaged file away; False if what was taken turns out whole, and is put back.
+
+    Whoever was stopped between its look and this may find a good file in the place by now.
+    """
+    path, aside = run.sequence(index), run.unit(index) / f"damaged-{os.getpid()}.h5"
+    os.replace(path, aside)
+    done = read_done(run, index)
+    whole = done is not None and aside.stat().st_size == done.bytes
+    if whole:
+        publish_new(aside, path)
+    else:
+        run.done(index).unlink(missing_ok=True)
+    aside.unlink()
+    return not whole
+
+
+def remove_leftovers(run: RunDir) -> None:
+    """Remove what killed processes left beside sequences that are published."""
+    for file in run.sequences.glob(".*.part"):
+        found = SCRATCH_FILE.fullmatch(file.name)
+        if found and is_published(run, int(found[1])):
+            file.unlink(missing_ok=True)
