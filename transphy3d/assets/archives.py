@@ -55,12 +55,17 @@ def main_member(archive: Path) -> str:
     Raises AssetError for an unsafe archive, or one without a mesh.
     """
     with _opened(archive) as opened:
-        members = _checked(archive, opened)
-    meshes = [info for info in members if _suffix(info) in MESH_SUFFIXES]
+        inside = _checked(archive, opened)
+    meshes = [info for info in inside if _suffix(info) in MESH_SUFFIXES]
     if not meshes:
         raise AssetError(f"{archive}: holds no mesh file ({', '.join(MESH_SUFFIXES)})")
-    best = min(meshes, key=_rank)
-    return best.filename
+    return min(meshes, key=_rank).filename
+
+
+def members(archive: Path) -> list[str]:
+    """Names of the files in an archive. Raises AssetError for an unsafe one."""
+    with _opened(archive) as opened:
+        return [info.filename for info in _checked(archive, opened)]
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -81,11 +86,11 @@ def unpack(archive: Path, folder: Path) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def pack(members: Mapping[str, bytes], archive: Path) -> None:
-    """Write a zip whose bytes depend on nothing but the names and contents of its members."""
+def pack(contents: Mapping[str, bytes], archive: Path) -> None:
+    """Write a zip whose bytes depend on nothing but the names and contents of its files."""
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as opened:
-        for name in sorted(members):
-            opened.writestr(zipfile.ZipInfo(name, EPOCH), members[name])
+        for name in sorted(contents):
+            opened.writestr(zipfile.ZipInfo(name, EPOCH), contents[name])
 
 
 def _opened(archive: Path) -> zipfile.ZipFile:
@@ -97,20 +102,20 @@ def _opened(archive: Path) -> zipfile.ZipFile:
 
 def _checked(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files of an archive that is safe to unpack."""
-    members = [info for info in opened.infolist() if not info.is_dir()]
-    total = sum(info.file_size for info in members)
-    if len(members) > MAX_MEMBERS or total > MAX_BYTES:
+    inside = [info for info in opened.infolist() if not info.is_dir()]
+    total = sum(info.file_size for info in inside)
+    if len(inside) > MAX_MEMBERS or total > MAX_BYTES:
         raise AssetError(
-            f"{archive}: {len(members)} files of {total} bytes are more than the "
+            f"{archive}: {len(inside)} files of {total} bytes are more than the "
             f"{MAX_MEMBERS} files and {MAX_BYTES} bytes that an asset may unpack to"
         )
     if total > RATIO_FREE_BYTES and total > MAX_RATIO * archive.stat().st_size:
         raise AssetError(f"{archive}: unpacks to more than {MAX_RATIO} times its size; refused")
-    for info in members:
+    for info in inside:
         _check_member(archive, info)
-    if len({info.filename.casefold() for info in members}) < len(members):
+    if len({info.filename.casefold() for info in inside}) < len(inside):
         raise AssetError(f"{archive}: two of its files have one name; refused")
-    return members
+    return inside
 
 
 def _check_member(archive: Path, info: zipfile.ZipInfo) -> None:

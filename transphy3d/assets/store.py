@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from transphy3d.assets.bank import Bank, StoredFile
+from transphy3d.assets.bank import AssetRecord, Bank, StoredFile
 from transphy3d.files import publish, replacing, scratch_name, sha256_file
 
 
@@ -32,6 +34,13 @@ def keep(bank: Bank, scratch: Path, suffix: str, member: str = "") -> StoredFile
     else:
         publish(scratch, path)
     return _stored(bank, path, size, digest, member)
+
+
+def with_file(asset: AssetRecord, stored: StoredFile) -> AssetRecord:
+    """The record with its file; what was made of another file before it is forgotten."""
+    changed = asset.file is not None and asset.file.sha256 != stored.sha256
+    made: dict[str, Any] = {"views": (), "signals": {}, "verdict": None, "imported": None}
+    return replace(asset, file=stored, refused="", **(made if changed else {}))
 
 
 def keep_thumbnail(bank: Bank, asset: str, data: bytes, suffix: str) -> StoredFile:

@@ -2,11 +2,190 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
 import typer
 
 from transphy3d.cli.app import app
+from transphy3d.cli.options import DEFAULT_BANK, AsJson, BankFolder, ProgressStyle
+from transphy3d.errors import AssetError, ShardError, SourceClosed, SourceError
+from transphy3d.progress import make_progress
+
+if TYPE_CHECKING:
+    from transphy3d.assets.gather import Tally
 
 assets_app = typer.Typer(
     name="assets", help="Find, judge and import meshes for a bank of assets.", no_args_is_help=True
 )
 app.add_typer(assets_app)
+
+SourceName = Literal["blenderkit", "sweethome3d", "local"]
+Source = Annotated[SourceName, typer.Option("--source", help="where to look")]
+AnySource = Annotated[SourceName | None, typer.Option("--source", help="only of this source")]
+Limit = Annotated[int | None, typer.Option("--limit", min=1, help="at most so many assets")]
+Again = Annotated[bool, typer.Option("--again", help="also what is done or was refused")]
+ServerAddress = Annotated[
+    str,
+    typer.Option(
+        "--server", envvar="TRANSPHY3D_BLENDERKIT_URL", help="address of the Blendkit server"
+    ),
+]
+Mirror = Annotated[
+    str, typer.Option("--mirror", help="Debian mirror [default: apt, or else the public mirror]")
+]
+DEFAULT_SERVER = "https://www.blendkit.com"
+
+
+@assets_app.command()
+def search(
+    words: Annotated[list[str] | None, typer.Argument(metavar="[WORDS]...")] = None,
+    source: Source = "blenderkit",
+    category: Annotated[
+        list[str] | None, typer.Option("--category", help="the source's own name; repeatable")
+    ] = None,
+    licence: Annotated[
+        Literal["cc_zero", "cc_by", "royalty_free"] | None, typer.Option("--licence")
+    ] = None,
+    free: Annotated[bool, typer.Option("--free", help="BlenderKit: only the free plan's")] = False,
+    limit: Limit = None,
+    again: Again = False,
+    bank: BankFolder = DEFAULT_BANK,
+    server: ServerAddress = DEFAULT_SERVER,
+    mirror: Mirror = "",
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Write catalogue records of models that a source has; fetches no files yet."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.sources import dispatch
+
+    wish = dispatch.Wish(" ".join(words or ()), tuple(category or ()), licence, free, limit)
+    places = dispatch.Places(server, mirror)
+    reporter = make_progress(progress, unit="asset")
+    tally = dispatch.search(Bank(bank), source, wish, places, again, reporter)
+    reporter.close()
+    print(tally.table() or "nothing found")
+
+
+@assets_app.command()
+def fetch(
+    what: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[ID]...", help="assets, or with --source local files and folders"),
+    ] = None,
+    source: AnySource = None,
+    resolution: Annotated[
+        Literal["0_5K", "1K", "2K", "4K", "8K", "original"],
+        typer.Option("--resolution", help="BlenderKit: of textures; the closest there is"),
+    ] = "2K",
+    licence: Annotated[
+        Literal["own", "cc_zero", "cc_by"], typer.Option("--licence", help="of local files")
+    ] = "own",
+    author: Annotated[str, typer.Option("--author", help="of local files")] = "",
+    limit: Limit = None,
+    max_mib: Annotated[int, typer.Option("--max-mib", min=1, help="of one file")] = 1024,
+    max_seconds: Annotated[int, typer.Option("--max-seconds", min=1, help="for one file")] = 3600,
+    again: Again = False,
+    bank: BankFolder = DEFAULT_BANK,
+    server: ServerAddress = DEFAULT_SERVER,
+    mirror: Mirror = "",
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Get the files of found assets; goes on where it stopped."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.download import Bounds
+    from transphy3d.assets.sources import dispatch
+
+    chosen, places = Bank(bank), dispatch.Places(server, mirror)
+    reporter = make_progress(progress, unit="asset")
+    if source == "local" and what:
+        paths = [Path(path) for path in what]
+        tallies = [dispatch.add_local(chosen, paths, licence, author, reporter)]
+    else:
+        if source == "sweethome3d" and not what:
+            dispatch.search(chosen, source, dispatch.Wish(), places, False, reporter)
+        assets = dispatch.pending(chosen, what or (), source or "", again)
+        how = dispatch.Fetching(resolution, Bounds(max_mib << 20, max_seconds), limit)
+        tallies = dispatch.fetch(chosen, assets, how, places, reporter)
+    reporter.close()
+    _report(tallies)
+
+
+@assets_app.command(name="list")
+def list_assets(
+    source: AnySource = None,
+    category: Annotated[str, typer.Option("--category")] = "",
+    licence: Annotated[str, typer.Option("--licence")] = "",
+    state: Annotated[
+        Literal["found", "fetched", "refused", "imported"] | None, typer.Option("--state")
+    ] = None,
+    judged: Annotated[
+        Literal["accepted", "rejected", "review", "unjudged"] | None, typer.Option("--judged")
+    ] = None,
+    optical: Annotated[
+        Literal["transparent", "reflective", "opaque"] | None, typer.Option("--optical")
+    ] = None,
+    bank: BankFolder = DEFAULT_BANK,
+    as_json: AsJson = False,
+) -> None:
+    """Assets of the bank, those that match every option."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.listing import Filter, table
+    from transphy3d.jsonio import to_data
+
+    wanted = Filter(source or "", category, licence, state or "", judged or "", optical or "")
+    found = [asset for asset in Bank(bank).records() if wanted.matches(asset)]
+    print(json.dumps([to_data(asset) for asset in found]) if as_json else table(found))
+
+
+@assets_app.command()
+def show(
+    asset: Annotated[str, typer.Argument(metavar="ID")],
+    bank: BankFolder = DEFAULT_BANK,
+    as_json: AsJson = False,
+) -> None:
+    """Everything that is known of one asset, and where its files lie."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.listing import describe
+    from transphy3d.jsonio import to_json
+
+    found = Bank(bank).read(asset)
+    print(to_json(found) if as_json else describe(Bank(bank), found))
+
+
+@assets_app.command()
+def check(
+    hashes: Annotated[
+        bool, typer.Option("--hashes/--no-hashes", help="read every file and compare its SHA-256")
+    ] = True,
+    bank: BankFolder = DEFAULT_BANK,
+    as_json: AsJson = False,
+) -> None:
+    """Check the bank: records, files, hashes, licences, and files that belong to no asset."""
+    from dataclasses import asdict
+
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.check import check_bank
+
+    if not bank.is_dir():
+        raise AssetError(f"bank {bank}: no such folder; set --bank, or fetch something first")
+    faults = check_bank(Bank(bank), hashes)
+    for fault in faults:
+        print(json.dumps(asdict(fault)) if as_json else fault)
+    if faults:
+        raise ShardError(f"bank {bank}: {len(faults)} faults found")
+    print(json.dumps({"faults": 0}) if as_json else f"bank {bank}: no faults")
+
+
+def _report(tallies: list[Tally]) -> None:
+    """Print what came of the work; what can still be had later is an error of its own."""
+    for tally in tallies:
+        print(tally.table())
+    if not tallies:
+        print("nothing to fetch; `transphy3d assets list` shows what is there")
+    for tally in tallies:
+        if tally.stopped:
+            raise SourceClosed(tally.stopped)
+    if failed := sum(tally.outcomes["failed"] for tally in tallies):
+        raise SourceError(f"{failed} assets could not be fetched now; run the command again")

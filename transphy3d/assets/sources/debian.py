@@ -66,12 +66,13 @@ def apt_download(package: Package, folder: Path) -> Path | None:
 
 
 def check_package(package: Package, path: Path) -> None:
-    """Raise AssetError unless the file is the very package that is meant."""
+    """Remove the file and raise AssetError unless it is the very package that is meant."""
     found = sha256_file(path)
     if found != package.sha256:
+        path.unlink()
         raise AssetError(
-            f"{path}: SHA-256 is {found}, not {package.sha256} of {package.name} "
-            f"{package.version}; remove it and fetch again, or name another --mirror"
+            f"{path.name}: SHA-256 is {found}, not {package.sha256} of {package.name} "
+            f"{package.version}; fetch again, or name another --mirror"
         )
 
 

@@ -26,7 +26,7 @@ from transphy3d.assets.sources.debian import (
     copyright_stanzas,
     data_of,
 )
-from transphy3d.assets.store import keep, keep_thumbnail, receiving
+from transphy3d.assets.store import keep, keep_thumbnail, receiving, with_file
 from transphy3d.errors import AssetError
 
 SOURCE = "sweethome3d"
@@ -86,7 +86,7 @@ def add_files(bank: Bank, piece: Piece, asset: AssetRecord) -> AssetRecord:
         pack(members, scratch)
         stored = keep(bank, scratch, ".zip", member=piece.model)
     thumbnail = keep_thumbnail(bank, asset.id, icon, ".png") if icon else None
-    return replace(asset, file=stored, thumbnail=thumbnail, refused="")
+    return replace(with_file(asset, stored), thumbnail=thumbnail)
 
 
 def _members(library: zipfile.ZipFile, piece: Piece) -> dict[str, bytes]:

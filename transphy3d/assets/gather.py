@@ -1,0 +1,74 @@
+"""Working through many assets: one bad asset stops no others, and what happened is counted."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from transphy3d.assets.bank import AssetRecord, Bank
+from transphy3d.errors import AssetError, SourceClosed, SourceError
+from transphy3d.progress import Progress
+
+MAX_REASONS = 12
+
+
+@dataclass
+class Tally:
+    """How often each outcome came about, why, and what ended the work early."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    stopped: str = ""
+
+    def add(self, outcome: str, reason: str = "") -> None:
+        self.outcomes[outcome] += 1
+        if reason:
+            self.reasons[reason] += 1
+
+    def table(self) -> str:
+        """A line an outcome, then the commonest reasons."""
+        lines = [f"{name:<12} {count}" for name, count in self.outcomes.items()]
+        lines += [
+            f"  {count} x {reason}" for reason, count in self.reasons.most_common(MAX_REASONS)
+        ]
+        left = len(self.reasons) - MAX_REASONS
+        return "\n".join([*lines, f"  and {left} other reasons"] if left > 0 else lines)
+
+
+def work_through(
+    bank: Bank,
+    assets: Sequence[AssetRecord],
+    step: Callable[[AssetRecord], AssetRecord],
+    progress: Progress,
+) -> Tally:
+    """Give every asset to `step` and write back what it returns.
+
+    An asset that `step` refuses by AssetError is written with the reason; where it fails for a
+    while (SourceError.passing) it stays as it is; SourceClosed ends the work.
+    """
+    tally = Tally()
+    for done, asset in enumerate(assets):
+        progress.frames(done, len(assets))
+        try:
+            bank.write(step(asset))
+            tally.add("fetched")
+        except SourceClosed as error:
+            tally.stopped = str(error)
+            break
+        except AssetError as error:
+            _note(bank, asset, error, tally, progress)
+    else:
+        progress.frames(len(assets), len(assets))
+    return tally
+
+
+def _note(
+    bank: Bank, asset: AssetRecord, error: AssetError, tally: Tally, progress: Progress
+) -> None:
+    passing = isinstance(error, SourceError) and error.passing
+    outcome = "failed" if passing else "refused"
+    if not passing:
+        bank.write(replace(asset, refused=str(error)))
+    tally.add(outcome)
+    progress.event(outcome, asset=asset.id, reason=str(error))

@@ -1,0 +1,156 @@
+"""A user's own mesh files: copied into the bank together with the files that they name."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
+
+from transphy3d.assets.archives import MAX_BYTES, MESH_SUFFIXES, main_member, pack
+from transphy3d.assets.bank import AssetRecord, Bank, Licence, LicenceName, StoredFile
+from transphy3d.assets.gather import Tally
+from transphy3d.assets.ids import safe_id
+from transphy3d.assets.store import keep, receiving
+from transphy3d.errors import AssetError
+from transphy3d.progress import Progress
+
+SOURCE = "local"
+ARCHIVE = ".zip"
+HASH_DIGITS = 8
+LICENCE_PAGES: dict[LicenceName, tuple[str, str]] = {
+    "cc_zero": ("1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
+    "cc_by": ("4.0", "https://creativecommons.org/licenses/by/4.0/"),
+    "own": ("", ""),
+}
+
+
+def licence_of(name: LicenceName, author: str) -> Licence:
+    """The licence of a user's files. Raises AssetError if the author must be named and is not."""
+    if name == "cc_by" and not author:
+        raise AssetError("licence cc_by: asks that the author be named; add --author NAME")
+    version, url = LICENCE_PAGES[name]
+    return Licence(name=name, version=version, author=author, url=url)
+
+
+def mesh_files(paths: Sequence[Path]) -> list[Path]:
+    """The mesh files among paths and, however deep, in folders, in order.
+
+    Raises AssetError for a path that is not there or no mesh, and for a folder without any.
+    """
+    return [file for path in paths for file in _expanded(path)]
+
+
+def add(bank: Bank, files: Sequence[Path], licence: Licence, progress: Progress) -> Tally:
+    """Copy files into the bank, each as an asset of its own; what cannot be read is left out."""
+    tally = Tally()
+    for done, path in enumerate(files):
+        progress.frames(done, len(files))
+        try:
+            asset = asset_of(bank, path, licence)
+        except AssetError as error:
+            tally.add("refused", str(error))
+            progress.event("refused", file=str(path), reason=str(error))
+            continue
+        known = bank.has(asset.id)
+        if not known:
+            bank.write(asset)
+        tally.add("known" if known else "fetched")
+    progress.frames(len(files), len(files))
+    return tally
+
+
+def asset_of(bank: Bank, path: Path, licence: Licence) -> AssetRecord:
+    """The record of one file, stored in the bank. Raises AssetError if that cannot be done."""
+    stored = _store(bank, path)
+    line = f'"{path.stem}" by {licence.author}, CC BY {licence.version} ({licence.url})'
+    return AssetRecord(
+        id=f"{safe_id(SOURCE, path.stem)}-{stored.sha256[:HASH_DIGITS]}",
+        source=SOURCE,
+        source_id=path.name,
+        name=path.stem,
+        licence=Licence(
+            name=licence.name,
+            version=licence.version,
+            author=licence.author,
+            attribution=line if licence.name == "cc_by" else "",
+            url=licence.url,
+        ),
+        file=stored,
+    )
+
+
+def _expanded(path: Path) -> Iterator[Path]:
+    known = (*MESH_SUFFIXES, ARCHIVE)
+    if path.is_dir():
+        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
+        if not inside:
+            raise AssetError(f"{path}: holds no mesh file ({', '.join(known)})")
+        yield from inside
+    elif path.suffix.lower() in known and path.is_file():
+        yield path
+    else:
+        why = "is no mesh file" if path.exists() else "no such file or folder"
+        raise AssetError(f"{path}: {why}; name {', '.join(known)} or folders of them")
+
+
+def _store(bank: Bank, path: Path) -> StoredFile:
+    named = _named_files(path)
+    size = sum(file.stat().st_size for file in [path, *named.values()])
+    if path.stat().st_size == 0 or size > MAX_BYTES:
+        raise AssetError(f"{path}: has {size} bytes; 1 to {MAX_BYTES} are taken")
+    suffix = path.suffix.lower()
+    with receiving(bank, path.name) as scratch:
+        if named:
+            pack({path.name: path.read_bytes()} | _contents(named), scratch)
+            return keep(bank, scratch, ARCHIVE, member=path.name)
+        shutil.copyfile(path, scratch)
+        return keep(bank, scratch, suffix, main_member(path) if suffix == ARCHIVE else "")
+
+
+def _contents(named: dict[str, Path]) -> dict[str, bytes]:
+    return {name: file.read_bytes() for name, file in named.items()}
+
+
+def _named_files(path: Path) -> dict[str, Path]:
+    """Files that a mesh file needs, by their names relative to it."""
+    finders = {".obj": _named_by_obj, ".gltf": _named_by_gltf}
+    finder = finders.get(path.suffix.lower())
+    folder = path.parent.resolve()
+    found = {}
+    for name in finder(path) if finder else ():
+        file = (folder / name).resolve()
+        if file.is_relative_to(folder) and file.is_file():
+            found[file.relative_to(folder).as_posix()] = file
+    return found
+
+
+def _named_by_obj(path: Path) -> Iterator[str]:
+    """Material libraries, and the textures that these name last on their lines."""
+    for library in _statements(path, "mtllib"):
+        yield library
+        materials = path.parent / library
+        if materials.is_file():
+            for value in _statements(materials, r"(?:map_\w+|bump|disp|norm|refl)"):
+                yield value
+                # Options may stand before the name.
+                yield value.split()[-1]
+
+
+def _statements(path: Path, keyword: str) -> list[str]:
+    text = path.read_text(encoding="utf-8", errors="replace")
+    found = re.findall(rf"(?im)^[ \t]*{keyword}[ \t]+(\S.*)$", text)
+    return [value.strip() for value in found]
+
+
+def _named_by_gltf(path: Path) -> Iterator[str]:
+    try:
+        scene: Any = json.loads(path.read_bytes())
+        parts = [*scene.get("buffers", []), *scene.get("images", [])]
+        names = [part["uri"] for part in parts if "uri" in part]
+    except (ValueError, RecursionError, AttributeError, TypeError) as error:
+        raise AssetError(f"{path}: is no glTF file ({error}); export it again") from None
+    yield from (unquote(name) for name in names if not name.startswith("data:"))
