@@ -46,12 +46,15 @@ def render(
 
     job, root = load(job_file, overrides, out)
     chosen = make_engine(engine, profile, workers)
+    options = {"profile": str(profile.resolve()) if profile else None, "workers": workers}
     if dry_run:
         print(chosen.describe(job, root))
         return
     reporter = make_progress(progress)
     try:
-        summary = render_job(job, root, reporter, engine=chosen, retry=retry, wait=wait)
+        summary = render_job(
+            job, root, reporter, engine=chosen, options=options, retry=retry, wait=wait
+        )
     finally:
         reporter.close()
     print(summary.describe())

@@ -63,3 +63,8 @@ def started_engine(root: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read ({error}); remove it and start again") from None
     return facts
+
+
+def engine_options(facts: dict[str, Any]) -> dict[str, Any]:
+    """What an engine is made again with, of its facts: its profile's path and its workers."""
+    return {name: facts.get(name) for name in ("profile", "workers")}

@@ -10,7 +10,7 @@ from transphy3d.config import Job
 from transphy3d.errors import Interrupted, RunError, ShardError
 from transphy3d.farm.attempts import last_message, numbers_in, read_attempts, retry_unit
 from transphy3d.farm.control import allow, is_draining, remember_engine
-from transphy3d.farm.engines import Engine
+from transphy3d.farm.engines import Engine, Facts
 from transphy3d.farm.lease import alone
 from transphy3d.farm.packing import pack_run
 from transphy3d.farm.published import published, remove_leftovers
@@ -74,11 +74,13 @@ def render_job(
     progress: Progress,
     *,
     engine: Engine,
+    options: Facts | None = None,
     retry: bool = False,
     wait: bool = False,
 ) -> Summary:
     """Bring a run directory as far as it can be brought; finished parts are left alone.
 
+    options : what the engine was made with, kept to make it again
     wait : stay until the work is over, also where the engine only submits it
     A job that fails a check leaves no plan, so that the mended one may use the folder. Raises
     Interrupted when the run was cancelled or drained.
@@ -95,7 +97,7 @@ def render_job(
             retry_unit(run, index)
     allow(root)
     if open_units(run):
-        _start(job, root, progress, engine)
+        _start(job, root, progress, engine, options or {})
         if wait and not engine.foreground:
             _wait(job, run, plan.units, progress)
         if is_draining(run):
@@ -105,9 +107,9 @@ def render_job(
     return _finished(root, progress, before)
 
 
-def _start(job: Job, root: Path, progress: Progress, engine: Engine) -> None:
+def _start(job: Job, root: Path, progress: Progress, engine: Engine, options: Facts) -> None:
     """Start the engine and remember what it says, so that it can be found again."""
-    began = {"started": time.time()}
+    began = {"started": time.time(), **options}
     remember_engine(root, engine.name, began)
     facts = engine.start(job, root, progress)
     remember_engine(root, engine.name, {**began, **facts})

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.special import stdtrit
 
 CONFIDENCE = 0.95
@@ -18,7 +19,7 @@ METHOD = (
 Interval = tuple[float, float]
 
 
-def mean_interval(values: Sequence[float]) -> Interval | None:
+def mean_interval(values: Sequence[float] | NDArray[np.float64]) -> Interval | None:
     """Where the mean lies of what these positive values are a sample of; None for one value.
 
     Cox's interval for the mean of a log-normal distribution, with Student's t in place of the
