@@ -87,6 +87,32 @@ class MeshSource(Section):
     category: str = Field("custom", description="category written to the object table")
 
 
+class AcceptConfig(Section):
+    """From when on judges' words make an asset transparent or reflective.
+
+    Two votes accept, and so do one of the graph's or names' that is decisive.
+    """
+
+    area: Fraction = Field(
+        0.15, description="share of the surface that must look so for the material graph to vote"
+    )
+    decisive_area: Fraction = Field(
+        0.3, description="share from which the material graph needs no other vote"
+    )
+    word: Fraction = Field(0.5, description="score of names from which they vote")
+    decisive_word: Fraction = Field(
+        0.85,
+        description="score of names that need no other vote, where the file's format cannot say "
+        "what things are made of",
+    )
+    vision: Fraction = Field(
+        0.8, description="probability of yes from which the vision-language model votes"
+    )
+    vision_mass: Fraction = Field(
+        0.5, description="share of its answers that must be a yes or no for it to have a vote"
+    )
+
+
 class BankConfig(Section):
     """The asset bank that objects are drawn from, and which of its assets may be drawn."""
 
@@ -101,6 +127,9 @@ class BankConfig(Section):
     )
     split: Literal["train", "test", "all"] = Field(
         "all", description="`train` leaves the held-out assets away, `test` takes only them"
+    )
+    accept: AcceptConfig | None = Field(
+        None, description="thresholds to judge the assets by anew; null takes the bank's verdicts"
     )
 
 

@@ -7,7 +7,7 @@ thumbnails/<id>.*       pictures as they came
 views/<id>/*.png        pictures made here for judging and for people
 partial/                downloads that are not finished
 imported/<id>.npz       cleaned meshes with collision pieces: what scenes take
-inspections/<id>.json   what the materials of its file look like
+inspections/<sha256>.json  what the materials of a file look like
 answers/                answers of the vision-language model, by file, model and prompt
 """
 
@@ -221,8 +221,8 @@ class Bank:
     def imported(self, asset: str) -> Path:
         return self.root / "imported" / f"{check_id(asset)}.npz"
 
-    def inspection(self, asset: str) -> Path:
-        return self.root / "inspections" / f"{check_id(asset)}.json"
+    def inspection(self, sha256: str) -> Path:
+        return self.root / "inspections" / f"{check_id(sha256)}.json"
 
     def record_file(self, asset: str) -> Path:
         return self.catalogue / f"{check_id(asset)}.json"

@@ -14,7 +14,7 @@ from transphy3d.assets.archives import model_path
 from transphy3d.assets.bank import AssetRecord, Bank, Signal
 from transphy3d.assets.material_report import INSPECTOR_VERSION, Inspection, MaterialReport
 from transphy3d.errors import AssetError
-from transphy3d.files import write_text
+from transphy3d.files import sha256_file, write_text
 from transphy3d.jsonio import from_json, to_json
 
 TIMEOUT = 300.0  # seconds
@@ -23,7 +23,7 @@ MAX_ANSWER = 16 << 20  # bytes of the report; a thousand materials take one
 PHONG = (".obj", ".fbx")
 SHAPE_ONLY = (".ply", ".stl")
 FROSTED = 0.5  # what frosted surface counts for beside clear one
-GLOSSY = 0.5  # what gloss counts for beside a mirror; ceramic has it, but so has lacquered wood
+GLOSSY = 0.25  # what gloss counts for beside a mirror; varnished wood has it as ceramic has
 
 
 def inspect(path: Path, timeout: float = TIMEOUT) -> Inspection:
@@ -84,12 +84,13 @@ def inspect_asset(bank: Bank, asset: AssetRecord, again: bool = False) -> Inspec
 
     Raises AssetError as `inspect` and `archives.model_path` do.
     """
-    kept = bank.inspection(asset.id)
+    path = model_path(bank, asset)
+    kept = bank.inspection(asset.file.sha256 if asset.file else sha256_file(path))
     if kept.is_file() and not again:
         found = _parse(kept, kept.read_bytes())
         if found.version == INSPECTOR_VERSION:
             return found
-    found = inspect(model_path(bank, asset))
+    found = inspect(path)
     write_text(kept, to_json(found))
     return found
 

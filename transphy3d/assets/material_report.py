@@ -34,7 +34,8 @@ class MaterialReport:
 
     name : in the file, "" for faces without one
     area : share of the file's whole visible surface, [0, 1]; holes of cut-outs do not count
-    lobes : mean weight by kind: bodies add up to 1 at most, polished gloss, polished coat and emission lie on top
+    lobes : mean weight by kind: bodies add up to 1 at most; polished gloss, polished coat and
+        emission lie on top of them
     roughness, color : means over its bodies; color is linear sRGB
     notes : what could not be evaluated
     """
