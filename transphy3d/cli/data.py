@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from transphy3d.cli.app import app
-from transphy3d.cli.options import AsJson, DataPath, ProgressStyle, RunFolder
+from transphy3d.cli.options import AsJson, DataPath, ProgressStyle, RunFolder, Wait
 from transphy3d.errors import ShardError
 from transphy3d.progress import make_progress
 
@@ -28,6 +28,20 @@ def pack(
         pack_closed(out)
     else:
         print(pack_run(out))
+
+
+@app.command()
+def finish(out: RunFolder, wait: Wait = False, progress: ProgressStyle = "auto") -> None:
+    """Pack, verify and preview what a run has published; with --wait, once nothing is open."""
+    from transphy3d.farm.render import finish_run
+
+    reporter = make_progress(progress)
+    try:
+        summary = finish_run(out, reporter, wait=wait)
+    finally:
+        reporter.close()
+    print(summary.describe())
+    summary.raise_if_incomplete()
 
 
 @app.command()

@@ -9,7 +9,7 @@ from pathlib import Path
 from transphy3d.config import Job
 from transphy3d.errors import Interrupted, RunError, ShardError
 from transphy3d.farm.attempts import last_message, numbers_in, read_attempts, retry_unit
-from transphy3d.farm.control import allow, is_draining, remember_engine
+from transphy3d.farm.control import allow, is_draining, remember_engine, started_engine
 from transphy3d.farm.engines import Engine, Facts
 from transphy3d.farm.lease import alone
 from transphy3d.farm.packing import pack_run
@@ -91,15 +91,15 @@ def render_job(
     if fresh or retry or open_units(run):
         engine.check(job, root)
         preflight(job, run.cache)
-    plan = make_plan(job, root)
+    make_plan(job, root)
     if retry:
         for index in numbers_in(run.dead_folder):
             retry_unit(run, index)
     allow(root)
     if open_units(run):
-        _start(job, root, progress, engine, options or {})
+        facts = _start(job, root, progress, engine, options or {})
         if wait and not engine.foreground:
-            _wait(job, run, plan.units, progress)
+            _wait(job, run, engine, facts, progress)
         if is_draining(run):
             raise Interrupted(f"{root}: the run was stopped; `transphy3d resume` goes on")
     if not (engine.foreground or wait) and open_units(run):
@@ -107,18 +107,33 @@ def render_job(
     return _finished(root, progress, before)
 
 
-def _start(job: Job, root: Path, progress: Progress, engine: Engine, options: Facts) -> None:
-    """Start the engine and remember what it says, so that it can be found again."""
-    began = {"started": time.time(), **options}
+def _start(job: Job, root: Path, progress: Progress, engine: Engine, options: Facts) -> Facts:
+    """Start the engine and remember what it says, so that it can be found again.
+
+    What the same engine said before stays in sight of it: that may still be at work.
+    """
+    known = started_engine(root)
+    before = known if known.get("engine") == engine.name else {}
+    began = {**before, "started": time.time(), **options}
     remember_engine(root, engine.name, began)
     facts = engine.start(job, root, progress)
     remember_engine(root, engine.name, {**began, **facts})
+    return facts
 
 
-def _wait(job: Job, run: RunDir, units: int, progress: Progress) -> None:
-    """Wait until every unit is published or set aside, or the run is stopped."""
+def _wait(job: Job, run: RunDir, engine: Engine, facts: Facts, progress: Progress) -> None:
+    """Wait until every unit is published or set aside, or the run is stopped.
+
+    Raises RunError when the engine is over before that.
+    """
+    units = read_plan(run.root).units
     while (left := open_units(run)) and not is_draining(run):
         progress.frames((units - len(left)) * job.frames, units * job.frames)
+        if engine.is_over(facts) and (left := open_units(run)):
+            raise RunError(
+                f"{run.root}: engine {engine.name} has ended with {len(left)} sequences open; see "
+                "`transphy3d status` and the engine's logs, then run again"
+            )
         time.sleep(job.run.heartbeat)
 
 
@@ -140,6 +155,18 @@ def _finished(root: Path, progress: Progress, before: Status | None) -> Summary:
     previews = finish(root, progress) if made else None
     status = read_status(root)
     return Summary(root, status, previews, worked=before != status)
+
+
+def finish_run(root: Path, progress: Progress, *, wait: bool = False) -> Summary:
+    """Do what is left once sequences are published: pack, verify, previews.
+
+    wait : first until every unit is published or set aside, or the run is stopped
+    Raises RunError where there is no run, ShardError naming every fault.
+    """
+    run, before, job = RunDir(root), read_status(root), read_job(root)
+    while wait and open_units(run) and not is_draining(run):
+        time.sleep(job.run.heartbeat)
+    return _finished(root, progress, before)
 
 
 def finish(root: Path, progress: Progress) -> PreviewPaths:

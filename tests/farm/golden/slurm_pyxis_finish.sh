@@ -20,4 +20,4 @@ export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$k
 mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
 trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 
-srun --overlap --ntasks=1 --cpu-bind=none --container-image=registry.example/transphy3d:1 --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl transphy3d finish --out "$run" --progress plain
+srun --overlap --ntasks=1 --cpu-bind=none --container-image=/shared/images/transphy3d.sqsh --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl transphy3d finish --out "$run" --progress plain

@@ -26,7 +26,7 @@ trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 agents=()
 for ((n = 0; n < 2; n++)); do
     device=$(cut -d, -f$((n + 1)) <<<"$CUDA_VISIBLE_DEVICES")
-    srun --overlap --ntasks=1 --cpu-bind=none --container-image=registry.example/transphy3d:1 --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl env CUDA_VISIBLE_DEVICES="$device" transphy3d \
+    srun --overlap --ntasks=1 --cpu-bind=none --container-image=/shared/images/transphy3d.sqsh --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl env CUDA_VISIBLE_DEVICES="$device" transphy3d \
         work --out "$run" --share "$((SLURM_ARRAY_TASK_ID * 2 + n))/2002" \
         --progress plain &
     agents+=($!)

@@ -38,6 +38,9 @@ class Engine(Protocol):
     def start(self, job: Job, root: Path, progress: Progress) -> Facts:
         """Start the agents; JSON facts to find them again, kept in the run's engine.json."""
 
+    def is_over(self, facts: Facts) -> bool:
+        """Whether nothing that `start` has started works any more, as far as one can know."""
+
     def cancel(self, facts: Facts) -> None:
         """Stop what `start` has started; what is gone already is no error."""
 

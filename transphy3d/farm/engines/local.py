@@ -88,6 +88,10 @@ class LocalEngine:
         _tell_frames(state)
         return {"agents": len(state.agents), "host": this_process().host}
 
+    def is_over(self, facts: Facts) -> bool:
+        """Always: `start` has returned."""
+        return True
+
     def cancel(self, facts: Facts) -> None:
         """Nothing more: local agents look for the run's cancel file every half second."""
 

@@ -63,9 +63,9 @@ class SlurmEngine:
     def start(self, job: Job, root: Path, progress: Progress) -> Facts:
         """Submit the array and what finishes it, unless tasks of this run still wait or run."""
         facts = started_engine(root)
-        if facts.get("engine") == NAME and (alive := unfinished(facts)):
+        if alive := unfinished(facts):
             progress.event("still at work, nothing submitted", tasks=" ".join(alive[:10]))
-            return {key: value for key, value in facts.items() if key != "engine"}
+            return facts
         made = self._scripts(job, root)
         folder = log_folder(root.resolve())
         write_text(folder / "work.sh", made.work)
@@ -75,9 +75,13 @@ class SlurmEngine:
         progress.event("submitted", job=array, finishing_job=last, logs=str(folder))
         return {"array": array, "finish": last, "logs": str(folder)}
 
+    def is_over(self, facts: Facts) -> bool:
+        """Whether no task waits or runs any more."""
+        return not unfinished(facts)
+
     def cancel(self, facts: Facts) -> None:
         """End the jobs that `start` submitted."""
-        slurm.cancel([facts["array"], facts["finish"]])
+        slurm.cancel(facts[key] for key in ("array", "finish") if key in facts)
 
     def _scripts(self, job: Job, root: Path) -> Scripts:
         run = RunDir(root.resolve())
@@ -141,13 +145,13 @@ class SlurmEngine:
         """Let Slurm itself judge both scripts. Raises RunError with its words and a remedy."""
         made = self._scripts(job, root)
         with tempfile.TemporaryDirectory() as folder:
-            for name, text in (("work.sh", made.work), ("finish.sh", made.finish)):
-                file = Path(folder) / name
+            for what, text in (("tasks", made.work), ("finish", made.finish)):
+                file = Path(folder) / "script.sh"
                 file.write_text(text)
                 try:
                     slurm.validate(str(file))
                 except RunError as error:
-                    raise RunError(f"{self.source}: {error}") from None
+                    raise RunError(f"{self.source}: {what}: {error}") from None
 
 
 def unfinished(facts: Facts) -> list[str]:

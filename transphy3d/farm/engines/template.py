@@ -45,6 +45,10 @@ class TemplateEngine:
         progress.event("template written, submit it", command=command)
         return {"file": str(file), "submit": command}
 
+    def is_over(self, facts: Facts) -> bool:
+        """Never: others start the agents, and do not say."""
+        return False
+
     def cancel(self, facts: Facts) -> None:
         """Nothing: agents see for themselves that the run is cancelled."""
 
