@@ -60,17 +60,17 @@ def _section(model: type[BaseModel], prefix: str) -> Iterator[str]:
         else:
             meaning = field.description or ""
             yield f"| `{prefix}{name}` | {_kind(field)} | {_default(field)} | {meaning} |"
-        inner += [(f"{prefix}{name}[].", model) for model in _listed(kind)]
+        inner += [(f"{prefix}{name}{mark}.", model) for mark, model in _within(kind)]
     yield ""
     for place, kind in inner:
         yield from _section(kind, place)
 
 
-def _listed(kind: Any) -> list[type[BaseModel]]:
-    """Sections that a list of `kind` holds."""
-    if typing.get_origin(kind) is not list:
-        return []
-    return [a for a in typing.get_args(kind) if isinstance(a, type) and issubclass(a, BaseModel)]
+def _within(kind: Any) -> list[tuple[str, type[BaseModel]]]:
+    """Sections that a list of `kind` holds, marked "[]", and those that may be null."""
+    mark = "[]" if typing.get_origin(kind) is list else ""
+    found = typing.get_args(kind)
+    return [(mark, a) for a in found if isinstance(a, type) and issubclass(a, BaseModel)]
 
 
 def _kind(field: FieldInfo) -> str:
@@ -105,6 +105,8 @@ def _type_name(kind: Any) -> str:
         return f"{_type_name(args[0])}: {_type_name(args[1])}"
     if args:
         return " or ".join(_type_name(a) for a in args)
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        return "section"
     return "null" if kind is type(None) else str(kind.__name__)
 
 

@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from transphy3d.assets.bank import REDISTRIBUTABLE, AssetRecord, Bank
+from transphy3d.assets.judging import judged
 from transphy3d.config import BankConfig, Selection
 from transphy3d.errors import JobError
 from transphy3d.files import canonical_json, sha256_text
@@ -31,7 +32,7 @@ def select(config: BankConfig) -> list[AssetRecord]:
 
     Raises JobError, with the number that each condition left, if none is left.
     """
-    left = list(open_bank(config).records())
+    left = [_judged(config, asset) for asset in open_bank(config).records()]
     counts = [f"{len(left)} recorded"]
     for what, admits in _conditions(config):
         left = [asset for asset in left if admits(asset)]
@@ -42,6 +43,13 @@ def select(config: BankConfig) -> list[AssetRecord]:
             "widen what the first zero names, or import more assets"
         )
     return left
+
+
+def _judged(config: BankConfig, asset: AssetRecord) -> AssetRecord:
+    """The record, with a verdict by the job's own thresholds where it has some."""
+    if config.accept is None or not asset.signals:
+        return asset
+    return judged(asset, config.accept)
 
 
 def _conditions(config: BankConfig) -> Iterable[tuple[str, Callable[[AssetRecord], bool]]]:
