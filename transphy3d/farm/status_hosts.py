@@ -22,6 +22,7 @@ class HostState:
     finished : sequences that it published; running : units that it makes now
     seconds_per_frame : median over the sequences that it made in one try; None for none
     failed : tries that count against units not finished yet
+    in_a_row : units that failed one after another since one succeeded there
     avoided : agents claim nothing there any more; message : why the last unit failed there
     """
 
@@ -31,6 +32,7 @@ class HostState:
     running: int
     seconds_per_frame: float | None
     failed: int
+    in_a_row: int
     avoided: bool
     message: str
 
@@ -80,6 +82,7 @@ def _state(
         running=running,
         seconds_per_frame=statistics.median(paces) if paces else None,
         failed=failed,
+        in_a_row=len(trouble.units) if trouble else 0,
         avoided=trouble is not None and trouble.avoided,
         message=trouble.message if trouble else "",
     )
@@ -95,9 +98,9 @@ def slow_hosts(states: Iterable[HostState]) -> list[HostState]:
 
 
 def failing_hosts(states: Iterable[HostState]) -> list[HostState]:
-    """Hosts that are avoided, or on which something failed; the worst first."""
-    bad = [state for state in states if state.avoided or state.failed]
-    return sorted(bad, key=lambda state: (not state.avoided, -state.failed, state.host))
+    """Hosts on which something failed; the worst first."""
+    bad = [state for state in states if state.in_a_row or state.failed]
+    return sorted(bad, key=lambda state: (-state.in_a_row, -state.failed, state.host))
 
 
 def slow_units(survey: Survey) -> list[SlowUnit]:

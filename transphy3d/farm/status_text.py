@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import Iterable, Mapping
 
 from rich.console import Console, Group
@@ -145,7 +146,8 @@ def slow_host(host: HostState) -> str:
 
 def failing_host(host: HostState) -> str:
     """One host on which units fail."""
-    parts = [f"{plural(host.failed, 'failed try').replace('trys', 'tries')}"]
+    parts = [f"{plural(host.in_a_row, 'unit')} failed in a row"] if host.in_a_row else []
+    parts += [f"{host.failed} failed tries at open units"] if host.failed else []
     parts += ["avoided until `transphy3d resume`"] if host.avoided else []
     parts += [escape(host.message)] if host.message else []
     return f"{escape(host.host)}: {'; '.join(parts)}"
@@ -171,6 +173,8 @@ def needed_room(values: Disk) -> int:
 def engine(status: Status) -> str:
     """What started the agents, with its ids."""
     facts = dict(status.engine)
-    name = facts.pop("engine", "")
+    name, started = facts.pop("engine", ""), facts.pop("started", None)
+    if started:
+        facts["started"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(started))
     details = ", ".join(f"{key} {value}" for key, value in facts.items() if value)
     return escape(f"{name}: {details}" if details else name)

@@ -22,7 +22,7 @@ def history(root: Path, index: int) -> str:
 
 def _line(attempt: Attempt) -> str:
     parts = [attempt.outcome, f"on {attempt.host}" if attempt.host else ""]
-    parts += [f"GPU {attempt.device}" if attempt.device else ""]
+    parts += [attempt.device and f"device {attempt.device}"]
     parts += [f"{duration(attempt.seconds)}, {attempt.frames} frames"]
     parts += [file_size(attempt.peak_memory) if attempt.peak_memory else ""]
     parts += [f"in {attempt.stage}" if attempt.stage and attempt.outcome != "done" else ""]
