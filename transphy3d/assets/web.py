@@ -28,6 +28,7 @@ PASSING = frozenset({408, 425, 429, 500, 502, 503, 504})
 BLOCK_BYTES = 1 << 16
 MAX_JSON_BYTES = 64 << 20
 MAX_DATA_SECONDS = 300.0
+TOLD_SECONDS = 0.5
 MAX_DETAIL = 300
 MAX_REDIRECTS = 5
 BROKEN_OFF = (
@@ -159,7 +160,7 @@ class Web:
         host = address(url).netloc
         seconds = self._rest.pop(host, 0.0) - time.monotonic()
         if seconds > 0:
-            if seconds > 1:
+            if seconds > TOLD_SECONDS:
                 self.progress.event("waiting", host=host, seconds=seconds)
             time.sleep(seconds)
 
