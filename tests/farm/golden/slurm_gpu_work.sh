@@ -39,23 +39,32 @@ for ((n = 0; n < 1; n++)); do
     agents+=($!)
 done
 
-# Only a task that still counts as running queues itself again: not one that was cancelled, nor
-# one that Slurm itself puts back.
-requeue() {
-    [ -e "$run/drain" ] || [ -e "$run/cancel" ] && return
-    [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ] || return
-    echo "task $SLURM_ARRAY_TASK_ID queues again"
-    scontrol requeue "$SLURM_JOB_ID"
-}
-
 stop() {
     interrupted=yes
     kill -s "$1" "${agents[@]}" 2>/dev/null
 }
 
+# The id of a task: SLURM_JOB_ID may be that of the whole array as well.
+task=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
+
+# Only a task that still counts as running queues itself again: not one that was cancelled, nor
+# one that Slurm itself puts back.
+requeue() {
+    [ -e "$run/drain" ] || [ -e "$run/cancel" ] && return 1
+    [ "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ] || return 1
+    echo "task $task queues again"
+    scontrol requeue "$task"
+}
+
+avoid_this_node() {
+    known=$(squeue --noheader --jobs="$task" --format=%x)
+    scontrol update JobId="$task" ExcNodeList="${known:+$known,}$SLURMD_NODENAME"
+}
+
 out_of_time() {
     stop USR1
-    (sleep 105; requeue) & # in case a frame takes longer than the time that is left
+    # In case a frame takes longer than the time that is left.
+    (sleep 105; kill -0 $$ && requeue) &
 }
 
 trap out_of_time USR1
@@ -63,13 +72,15 @@ trap 'stop TERM' TERM
 
 code=0
 again=
+avoid=
 for agent in "${agents[@]}"; do
     while interrupted=; wait "$agent"; ended=$?; [ "$interrupted" ]; do :; done
-    case $ended in
-        0) ;;
-        75) again=yes ;;
-        *) code=$ended ;;
-    esac
+    [ $ended = 75 ] || [ $ended = 0 ] || code=$ended
+    [ $ended = 75 ] && again=yes
+    # A node that is unfit, or a kill: what is behind it may stay, so a few times only.
+    [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ] || continue
+    [ $ended = 6 ] || [ $ended = 9 ] && avoid=yes
+    [ "$avoid" ] || [ $ended -gt 128 ] && again=yes
 done
-[ "$again" ] && requeue
+[ "$again" ] && requeue && [ "$avoid" ] && avoid_this_node
 exit $code

@@ -32,35 +32,19 @@ for ((n = 0; n < 2; n++)); do
     agents+=($!)
 done
 
-# Only a task that still counts as running queues itself again: not one that was cancelled, nor
-# one that Slurm itself puts back.
-requeue() {
-    [ -e "$run/drain" ] || [ -e "$run/cancel" ] && return
-    [ "$(squeue --noheader --jobs="$SLURM_JOB_ID" --format=%T)" = RUNNING ] || return
-    echo "task $SLURM_ARRAY_TASK_ID queues again"
-    scontrol requeue "$SLURM_JOB_ID"
-}
-
 stop() {
     interrupted=yes
     kill -s "$1" "${agents[@]}" 2>/dev/null
 }
 
-out_of_time() {
-    stop USR1
-}
-
-trap out_of_time USR1
+trap 'stop USR1' USR1
 trap 'stop TERM' TERM
 
 code=0
 again=
+avoid=
 for agent in "${agents[@]}"; do
     while interrupted=; wait "$agent"; ended=$?; [ "$interrupted" ]; do :; done
-    case $ended in
-        0) ;;
-        75) again=yes ;;
-        *) code=$ended ;;
-    esac
+    [ $ended = 75 ] || [ $ended = 0 ] || code=$ended
 done
 exit $code

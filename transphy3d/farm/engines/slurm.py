@@ -12,8 +12,9 @@ from transphy3d.errors import DeviceError, JobError, RunError
 from transphy3d.farm.control import started_engine
 from transphy3d.farm.engines import Facts
 from transphy3d.farm.engines import slurm_commands as slurm
-from transphy3d.farm.engines.slurm_profile import SlurmProfile
+from transphy3d.farm.engines.slurm_profile import SlurmProfile, seconds_of
 from transphy3d.farm.engines.slurm_script import Scripts, log_folder, scripts, task_count
+from transphy3d.farm.hosts import troubled_hosts
 from transphy3d.farm.profile import load_profile
 from transphy3d.farm.rundir import RunDir
 from transphy3d.files import write_text
@@ -51,7 +52,8 @@ class SlurmEngine:
                 "cluster, or choose another engine"
             )
         self._check_shared(root.resolve())
-        self._check_partitions(job)
+        self._check_gpus(job)
+        self._check_times()
         self._check_array(job)
         self._try_out(job, root)
 
@@ -85,7 +87,7 @@ class SlurmEngine:
 
     def _scripts(self, job: Job, root: Path) -> Scripts:
         run = RunDir(root.resolve())
-        return scripts(self.profile, job.name, run.root, _open_units(job, run))
+        return scripts(self.profile, job.name, run.root, _open_units(job, run), _troubled(run))
 
     def _check_shared(self, root: Path) -> None:
         """Raise RunError for a run directory that nodes would not see."""
@@ -101,36 +103,53 @@ class SlurmEngine:
                 f"OUT=... or --out, or name it under `shared` in a profile if they do"
             )
 
-    def _check_partitions(self, job: Job) -> None:
-        """Raise JobError for an unknown partition, DeviceError where GPUs are missing."""
-        known = slurm.partitions()
-        for key, name in (
-            ("partition", self.profile.partition),
-            ("finish.partition", self.profile.finish.partition),
-        ):
-            if name is not None:
-                self._check_partition(key, name, [partition.name for partition in known])
-        if job.render.device == "gpu" and not self.profile.gpus:
+    def _check_gpus(self, job: Job) -> None:
+        """Raise DeviceError where GPUs are demanded and cannot be had."""
+        gpus = self.profile.gpus
+        if job.render.device == "gpu" and not gpus:
             raise DeviceError(
                 f"{self.source}: gpus: 0 gives tasks no GPU, but the job says render.device: gpu; "
                 "raise gpus, or let the job say auto or cpu"
             )
-        used = [p for p in known if p.name == self.profile.partition or self._is_default(p)]
-        if self.profile.gpus and not any("gpu" in gres for p in used for gres in p.gres):
+        used = self._used("partition", self.profile.partition)
+        if gpus and not any("gpu" in gres for p in used for gres in p.gres):
+            names = ", ".join(p.name for p in used)
             raise DeviceError(
-                f"{self.source}: gpus: {self.profile.gpus} asks for GPUs, but no node of partition "
-                f"{', '.join(p.name for p in used)} has any; name another partition, or set gpus: 0"
+                f"{self.source}: gpus: {gpus} asks for GPUs, but no node of partition {names} has "
+                "any; name another partition, or set gpus: 0"
             )
 
-    def _is_default(self, partition: slurm.Partition) -> bool:
-        return self.profile.partition is None and partition.default
+    def _check_times(self) -> None:
+        """Raise JobError for a limit above the partition's: such jobs would wait for ever."""
+        finish = self.profile.finish
+        for key, partition, time in (
+            ("", self.profile.partition, self.profile.time),
+            ("finish.", finish.partition or self.profile.partition, finish.time),
+        ):
+            used = self._used(f"{key}partition", partition)
+            limits = [_limit(p) for p in used]
+            if time and seconds_of(time) > max(limits):
+                longest = max(used, key=_limit)
+                raise JobError(
+                    f"{self.source}: {key}time: {time} is above the {longest.limit} that partition "
+                    f"{longest.name} allows; lower it"
+                )
 
-    def _check_partition(self, key: str, name: str, known: list[str]) -> None:
+    def _used(self, key: str, name: str | None) -> list[slurm.Partition]:
+        """The partitions that `name` means, as a,b; the cluster's default for None.
+
+        Raises JobError for one that the cluster does not have.
+        """
+        known = slurm.partitions()
+        if name is None:
+            return [p for p in known if p.default] or known
+        names = [p.name for p in known]
         for part in name.split(","):  # sbatch takes several, and uses the first that is free
-            if part not in known:
-                close = difflib.get_close_matches(part, known, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
+            if part not in names:
+                close = difflib.get_close_matches(part, names, n=1)
+                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
                 raise JobError(f"{self.source}: {key}: the cluster has no {part!r}; {hint}")
+        return [p for p in known if p.name in name.split(",")]
 
     def _check_array(self, job: Job) -> None:
         """Raise JobError for more tasks than the cluster takes in one array."""
@@ -157,6 +176,17 @@ class SlurmEngine:
 def unfinished(facts: Facts) -> list[str]:
     """Tasks of a started run that wait or run."""
     return slurm.unfinished([facts["array"]]) if "array" in facts else []
+
+
+def _limit(partition: slurm.Partition) -> float:
+    """Seconds that a job may take in a partition."""
+    return math.inf if partition.limit == "infinite" else seconds_of(partition.limit)
+
+
+def _troubled(run: RunDir) -> list[str]:
+    """Nodes on which units of this run failed one after another."""
+    hosts = [trouble.host for trouble in troubled_hosts(run) if trouble.avoided]
+    return slurm.node_names(hosts)
 
 
 def _open_units(job: Job, run: RunDir) -> int:

@@ -32,10 +32,14 @@ REMEDIES = (
 
 @dataclass(frozen=True)
 class Partition:
-    """A partition as `sinfo` shows it; `gres` of its nodes, as gpu:a100:4."""
+    """A partition as `sinfo` shows it.
+
+    limit : longest time of a job, as 1-00:00:00, or infinite; gres : of its nodes, as gpu:a100:4
+    """
 
     name: str
     default: bool
+    limit: str
     gres: tuple[str, ...]
 
 
@@ -101,13 +105,13 @@ def cancel(jobs: Iterable[int]) -> None:
 
 def partitions() -> list[Partition]:
     """All partitions that this user sees."""
-    gres: dict[str, list[str]] = {}
-    for line in call("sinfo", "--noheader", "--format=%P %G").splitlines():
-        name, _, found = line.partition(" ")
-        gres.setdefault(name, []).append(found.strip())
+    gres: dict[tuple[str, str], list[str]] = {}
+    for line in call("sinfo", "--noheader", "--format=%P %l %G").splitlines():
+        name, limit, found = line.split(maxsplit=2)
+        gres.setdefault((name, limit), []).append(found.strip())
     return [
-        Partition(name.rstrip("*"), name.endswith("*"), tuple(found))
-        for name, found in gres.items()
+        Partition(name.rstrip("*"), name.endswith("*"), limit, tuple(found))
+        for (name, limit), found in gres.items()
     ]
 
 

@@ -11,11 +11,13 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from transphy3d.errors import Interrupted
+from transphy3d.errors import DeviceError, DiskFull, Interrupted
 from transphy3d.farm.engines.slurm_profile import Container, SlurmProfile, seconds_of
 
 # A task that must be back in the queue before its time is up asks for it so long before.
 REQUEUE_SECONDS = 15
+# Of a task whose agent was killed or found its node unfit; more have a cause that stays.
+RESTARTS = 5
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,12 @@ def scripts(
         requeue=profile.requeue,
         seconds=seconds_of(profile.time) - profile.signal_seconds if profile.time else None,
         patience=profile.signal_seconds - REQUEUE_SECONDS,
-        interrupted_code=Interrupted.exit_code,
+        codes={
+            "interrupted": Interrupted.exit_code,
+            "device": DeviceError.exit_code,
+            "disk": DiskFull.exit_code,
+        },
+        restarts=RESTARTS,
     )
     finish = _render(
         "slurm_finish.sh.j2",
