@@ -9,13 +9,17 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import struct
 import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
 from transphy3d.assets.bank import AssetRecord, Bank
 from transphy3d.errors import AssetError
+from transphy3d.files import is_full
 
 # The best description of an object first: .blend keeps its materials, .stl only its shape.
 MESH_SUFFIXES = (".blend", ".glb", ".gltf", ".fbx", ".obj", ".ply", ".stl")
@@ -26,6 +30,16 @@ MAX_RATIO = 200
 # Small files may be as repetitive as they like.
 RATIO_FREE_BYTES = 1 << 20
 ENCRYPTED = 0x1
+# What the standard library's reader raises on damaged archives.
+BROKEN = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    ValueError,
+)
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -79,7 +93,7 @@ def unpack(archive: Path, folder: Path) -> None:
     try:
         with _opened(archive) as opened:
             for info in _checked(archive, opened):
-                _extract(archive, opened, info, scratch)
+                _extract(opened, info, scratch)
         if not folder.exists():
             os.replace(scratch, folder)
     finally:
@@ -93,11 +107,18 @@ def pack(contents: Mapping[str, bytes], archive: Path) -> None:
             opened.writestr(zipfile.ZipInfo(name, EPOCH), contents[name])
 
 
-def _opened(archive: Path) -> zipfile.ZipFile:
+@contextmanager
+def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
+    """An archive to read; whatever its damage makes the reader stumble on is an AssetError."""
     try:
-        return zipfile.ZipFile(archive)
-    except zipfile.BadZipFile as error:
+        with zipfile.ZipFile(archive) as opened:
+            yield opened
+    except BROKEN as error:
         raise AssetError(f"{archive}: is no whole zip archive ({error}); fetch it again") from None
+    except OSError as error:
+        if is_full(error):
+            raise
+        raise AssetError(f"{archive}: cannot be unpacked ({error})") from None
 
 
 def _checked(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
@@ -127,18 +148,15 @@ def _check_member(archive: Path, info: zipfile.ZipInfo) -> None:
         raise AssetError(f"{archive}: {name!r} is a link; refused")
     if info.flag_bits & ENCRYPTED:
         raise AssetError(f"{archive}: {name!r} is encrypted; refused")
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise AssetError(f"{archive}: {name!r} is packed by a method other than deflate; refused")
 
 
-def _extract(archive: Path, opened: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> None:
+def _extract(opened: zipfile.ZipFile, info: zipfile.ZipInfo, folder: Path) -> None:
     target = folder / info.filename
     target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        with opened.open(info) as source, target.open("xb") as sink:
-            shutil.copyfileobj(source, sink)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
-        raise AssetError(
-            f"{archive}: {info.filename!r} is damaged ({error}); fetch it again"
-        ) from None
+    with opened.open(info) as source, target.open("xb") as sink:
+        shutil.copyfileobj(source, sink)
 
 
 def _inside(archive: Path, folder: Path, member: str) -> Path:

@@ -9,7 +9,7 @@ from pathlib import Path
 from transphy3d.assets.bank import AssetRecord, Bank
 from transphy3d.assets.download import Bounds, download
 from transphy3d.assets.gather import Tally, work_through
-from transphy3d.assets.sources.debian import apt_download, check_package
+from transphy3d.assets.sources.debian import Package, apt_download, check_package
 from transphy3d.assets.sources.sweethome3d import PACKAGE, Piece, add_files, opened
 from transphy3d.assets.store import keep
 from transphy3d.assets.web import Web
@@ -19,25 +19,25 @@ from transphy3d.progress import Progress
 DEFAULT_MIRROR = "https://deb.debian.org/debian"
 
 
-def package_file(bank: Bank, web: Web, mirror: str) -> Path:
+def package_file(bank: Bank, web: Web, mirror: str, package: Package = PACKAGE) -> Path:
     """The package among the bank's downloads, fetched if it is not there.
 
     mirror : address of a Debian mirror; "" for the machine's own apt, or else the public mirror
     Raises AssetError if it cannot be had or is not the one that is pinned.
     """
-    path = bank.downloads / f"{PACKAGE.sha256}.deb"
+    path = bank.downloads / f"{package.sha256}.deb"
     if path.is_file():
-        check_package(PACKAGE, path)
+        check_package(package, path)
         return path
-    web.progress.event("fetching", package=PACKAGE.name, mebibytes=PACKAGE.bytes >> 20)
+    web.progress.event("fetching", package=package.name, mebibytes=package.bytes >> 20)
     bank.downloads.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=bank.root, prefix=".") as folder:
-        found = None if mirror else apt_download(PACKAGE, Path(folder))
+        found = None if mirror else apt_download(package, Path(folder))
         if found is None:
-            found = bank.partial / f"{PACKAGE.name}.part"
-            url = f"{(mirror or DEFAULT_MIRROR).rstrip('/')}/{PACKAGE.pool}"
-            download(web, url, found, Bounds(bytes=PACKAGE.bytes), PACKAGE.bytes)
-        check_package(PACKAGE, found)
+            found = bank.partial / f"{package.name}.part"
+            url = f"{(mirror or DEFAULT_MIRROR).rstrip('/')}/{package.pool}"
+            download(web, url, found, Bounds(bytes=package.bytes), package.bytes)
+        check_package(package, found)
         keep(bank, found, ".deb")
     return path
 
