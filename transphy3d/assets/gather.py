@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from transphy3d.assets.bank import AssetRecord, Bank
 from transphy3d.errors import AssetError, SourceClosed, SourceError
@@ -41,18 +43,22 @@ def work_through(
     assets: Sequence[AssetRecord],
     step: Callable[[AssetRecord], AssetRecord],
     progress: Progress,
+    outcome: str = "fetched",
+    workers: int = 1,
 ) -> Tally:
     """Give every asset to `step` and write back what it returns.
+
+    outcome : what to call success; workers : how many steps run at a time, in threads
 
     An asset that `step` refuses by AssetError is written with the reason; where it fails for a
     while (SourceError.passing) it stays as it is; SourceClosed ends the work.
     """
     tally = Tally()
-    for done, asset in enumerate(assets):
+    for done, (asset, result) in enumerate(_steps(assets, step, workers)):
         progress.frames(done, len(assets))
         try:
-            bank.write(step(asset))
-            tally.add("fetched")
+            bank.write(result())
+            tally.add(outcome)
         except SourceClosed as error:
             tally.stopped = str(error)
             break
@@ -61,6 +67,20 @@ def work_through(
     else:
         progress.frames(len(assets), len(assets))
     return tally
+
+
+Step = Callable[[AssetRecord], AssetRecord]
+
+
+def _steps(
+    assets: Sequence[AssetRecord], step: Step, workers: int
+) -> Iterator[tuple[AssetRecord, Callable[[], AssetRecord]]]:
+    """Every asset with a function that gives its result, now or when a thread has it."""
+    if workers == 1:
+        yield from ((asset, partial(step, asset)) for asset in assets)
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        yield from [(asset, pool.submit(step, asset).result) for asset in assets]
 
 
 def _note(

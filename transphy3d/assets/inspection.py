@@ -5,7 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from dataclasses import replace
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -17,6 +16,7 @@ from transphy3d.errors import AssetError
 from transphy3d.files import sha256_file, write_text
 from transphy3d.jsonio import from_json, to_json
 
+GRAPH_VERSION = f"graph-{INSPECTOR_VERSION}"
 TIMEOUT = 300.0  # seconds
 MAX_ANSWER = 16 << 20  # bytes of the report; a thousand materials take one
 # Formats that cannot say that a material is metal, and that say glass by opacity alone.
@@ -117,7 +117,7 @@ def graph_signal(found: Inspection, suffix: str) -> Signal:
         transparent=round(min(transparent, 1.0), 4),
         reflective=round(min(reflective, 1.0), 4),
         reasons=_reasons(found),
-        version=f"graph-{INSPECTOR_VERSION}",
+        version=GRAPH_VERSION,
         mass=_mass(found, suffix),
         evidence=evidence,
     )
@@ -157,8 +157,3 @@ def _by(found: Inspection, look: str) -> str:
         return material.area * float(getattr(material.looks, look))
 
     return f"most of it {max(found.materials, key=share).name or 'without a material'!r}"
-
-
-def with_signal(asset: AssetRecord, name: str, signal: Signal) -> AssetRecord:
-    """The record with a signal added or replaced."""
-    return replace(asset, signals=asset.signals | {name: signal})

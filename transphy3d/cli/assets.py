@@ -178,6 +178,79 @@ def check(
     print(json.dumps({"faults": 0}) if as_json else f"bank {bank}: no faults")
 
 
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="assets [default: all]")]
+
+
+@assets_app.command()
+def inspect(
+    what: Ids = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="files at a time")] = 1,
+    again: Again = False,
+    bank: BankFolder = DEFAULT_BANK,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Read what the materials and names of fetched assets say; goes on where it stopped."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.inspecting import inspect_bank, pending
+
+    chosen = Bank(bank)
+    assets = pending(chosen, what or (), again)
+    reporter = make_progress(progress, unit="asset")
+    tally = inspect_bank(chosen, assets, workers, again, reporter)
+    reporter.close()
+    print(tally.table() or "nothing to inspect; fetch assets first, or use --again")
+
+
+@assets_app.command()
+def judge(
+    what: Ids = None,
+    model: Annotated[
+        str,
+        typer.Option(
+            "--model", help="also ask Qwen2.5-VL: 7b, 3b, 7b-awq, 3b-awq, a hub id, folder"
+        ),
+    ] = "",
+    revision: Annotated[str, typer.Option("--revision", help="commit of the model")] = "",
+    precision: Annotated[
+        Literal["full", "8bit", "4bit"], typer.Option("--precision", help="of the model's weights")
+    ] = "full",
+    device: Annotated[
+        Literal["auto", "cuda", "cpu"], typer.Option("--device", help="that the model runs on")
+    ] = "auto",
+    batch: Annotated[int, typer.Option("--batch", min=1, help="questions at a time")] = 8,
+    views: Annotated[
+        Literal["auto", "always", "never"],
+        typer.Option("--views", help="render pictures; auto: where the source has none"),
+    ] = "auto",
+    again: Annotated[bool, typer.Option("--again", help="ask also what was answered")] = False,
+    job: Annotated[
+        Path | None, typer.Option("--job", help="take the thresholds of this job's bank.accept")
+    ] = None,
+    bank: BankFolder = DEFAULT_BANK,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Decide from all signals which assets are transparent or reflective, and write verdicts."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.inspecting import judge_bank
+    from transphy3d.config import AcceptConfig
+    from transphy3d.job import load_job
+
+    accept = load_job(job).objects.bank.accept if job else None
+    if model:
+        from transphy3d.assets.asking import Asking, ask_bank, askable
+        from transphy3d.assets.weights import locate
+
+        weights, reporter = (
+            locate(model, revision, precision),
+            make_progress(progress, unit="asset"),
+        )
+        how = Asking(weights, device, batch, views, again)
+        print(ask_bank(Bank(bank), askable(Bank(bank), what or ()), how, reporter).table())
+        reporter.close()
+    tally = judge_bank(Bank(bank), what or (), accept or AcceptConfig())
+    print(tally.table() or "nothing to judge; fetch and inspect assets first")
+
+
 def _report(tallies: list[Tally]) -> None:
     """Print what came of the work; what can still be had later is an error of its own."""
     for tally in tallies:
