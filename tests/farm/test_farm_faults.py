@@ -1,7 +1,6 @@
 """What goes wrong on real machines, done to a real run: kills, crashes, bad files, full disks."""
 
 import contextlib
-import json
 import os
 import signal
 import subprocess
@@ -11,6 +10,8 @@ from pathlib import Path
 import pytest
 from command_line import command, run_cli
 
+from transphy3d.farm.attempts import Attempt, read_attempts, read_dead
+from transphy3d.farm.rundir import RunDir
 from transphy3d.shards.verify import verify
 
 FRAMES = 12
@@ -51,9 +52,8 @@ def count(out: Path, unit: int) -> int:
     return sum(len(frames(out, unit, phase)) for phase in ("truth", "behind", "rgb"))
 
 
-def attempts(out: Path, unit: int) -> list[dict]:
-    files = sorted((out / f"units/{unit:06d}/attempts").glob("*.json"))
-    return [json.loads(path.read_text()) for path in files]
+def attempts(out: Path, unit: int) -> list[Attempt]:
+    return read_attempts(RunDir(out), unit)
 
 
 def start(out: Path, *extra: str) -> subprocess.Popen:
@@ -79,7 +79,8 @@ def test_killed_at_any_moment_a_rerun_finishes_without_rendering_twice(tmp_path)
     assert said.returncode == 0, said.stderr
     assert (out / "sequences/000000.h5").stat().st_mtime_ns == published
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert [a["outcome"] for a in attempts(out, 1)] == ["interrupted", "done"]
+    assert [a.outcome for a in attempts(out, 1)] == ["vanished", "done"]
+    assert not attempts(out, 1)[0].counts  # it had made frames
     assert verify(out / "shards") == []
 
 
@@ -92,7 +93,7 @@ def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path, number):
     assert process.wait(timeout=60) == 75
     assert blender_of(out) is None
     assert count(out, 0) >= 1
-    assert attempts(out, 0)[0]["outcome"] == "interrupted"
+    assert attempts(out, 0)[0].outcome == "interrupted"
 
 
 def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on(tmp_path):
@@ -103,21 +104,22 @@ def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on
         wait_for(lambda seen=rendered: count(out, 0) > seen, process)
         rendered = count(out, 0)
         os.kill(blender_of(out / "units/000000"), signal.SIGSEGV)
-        wait_for(lambda n=number: attempts(out, 0)[n - 1]["outcome"] == "crash", process)
+        wait_for(lambda n=number: attempts(out, 0)[n - 1].outcome == "crash", process)
         if number == 1:  # the other sequence comes before the second try
             wait_for(lambda: (out / "sequences/000001.h5").exists(), process)
     assert process.wait(timeout=WAIT_SECONDS) == 8
     record = attempts(out, 0)[-1]
-    assert record["signal"] == "SIGSEGV"
-    assert record["log_tail"]
-    dead = json.loads((out / "units/000000/dead.json").read_text())
-    assert "crash" in dead["reason"]
-    assert "--unit 0 --retry" in dead["replay"]
+    assert record.signal == "SIGSEGV"
+    assert record.log_tail
+    dead = read_dead(RunDir(out), 0)
+    assert "crash" in dead.reason
+    assert "--unit 0 --retry" in dead.replay
     assert verify(out / "shards") == []
 
     again = run_cli("render", "smoke", "--out", out, *SETTINGS, "--retry")
     assert again.returncode == 0, again.stderr
     assert (out / "sequences/000000.h5").exists()
+    assert [a.outcome for a in attempts(out, 0)] == ["crash", "crash", "done"]
 
 
 def test_an_unreadable_mesh_is_an_error_before_anything_starts(tmp_path):
@@ -125,7 +127,12 @@ def test_an_unreadable_mesh_is_an_error_before_anything_starts(tmp_path):
     mesh.write_bytes(b"glTF\x02\x00\x00\x00")
     said = run_cli(
         *("render", "smoke", "--out", tmp_path / "run"),
-        *("--set", f"objects.meshes=[{{path: {mesh}}}]", "--set", "objects.sources={procedural: 1, meshes: 1}"),
+        *(
+            "--set",
+            f"objects.meshes=[{{path: {mesh}}}]",
+            "--set",
+            "objects.sources={procedural: 1, meshes: 1}",
+        ),
     )
     assert said.returncode == 3
     assert "cut.glb" in said.stderr

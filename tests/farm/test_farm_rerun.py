@@ -69,10 +69,12 @@ def test_a_finished_run_grows_and_a_truncated_sequence_is_made_again(tmp_path):
 
 def test_a_scene_prepared_for_another_device_goes_on_with_the_new_one(tmp_path):
     out = tmp_path / "run"
-    said = run_cli("render", "smoke", "--out", out, *SMALL, "--set", "render.device=gpu")
+    assert run_cli("plan", "smoke", "--out", out, *SMALL, "--set", "render.device=gpu").stdout
+    said = run_cli("work", "--out", out, "--unit", "0")
     if said.returncode == 0:
         pytest.skip("this machine has a GPU")
     assert said.returncode == 6
+    assert (out / "units/000000/stage/scene.json").exists()
     render(out, "render.device=cpu", "run.threads=1", "run.keep_frames=true")
     settings = json.loads((out / "units/000000/stage/stage.json").read_text())["render"]
     assert (settings["device"], settings["threads"]) == ("cpu", 1)

@@ -57,9 +57,10 @@ class Attempt:
     frames : finished in every phase, of the whole sequence
     pictures_before, pictures : finished pictures of all phases when the try began, and by now
     seconds : wall clock; peak_memory : bytes
+    bytes, sha256 : of the sequence file, once the try is about to publish it
     signal : name of the signal that killed Blender or the holder, as SIGSEGV
-    stage : scene, start, truth, behind, rgb, end or publish: what was being done; render where
-        that is not known
+    stage : claim, scene, start, truth, behind, rgb, end or publish: what was being done; render
+        where that is not known
     """
 
     number: int
@@ -77,9 +78,11 @@ class Attempt:
     pictures: int = 0
     seconds: float = 0.0
     peak_memory: int = 0
+    bytes: int = 0
+    sha256: str = ""
     exit_code: int | None = None
     signal: str | None = None
-    stage: str = ""
+    stage: str = "claim"
     message: str = ""
     log_tail: str = ""
 
@@ -201,7 +204,7 @@ def set_aside(run: RunDir, index: int, judged: Attempt) -> None:
         unit=index,
         attempt=judged.number,
         outcome=judged.outcome,
-        reason=f"{judged.outcome} in {judged.stage or 'its process'}: {judged.message}",
+        reason=f"{judged.outcome} in {judged.stage}: {judged.message}",
         replay=f"transphy3d work --out {root} --unit {index} --retry",
     )
     write_json(run.dead(index), to_data(dead))

@@ -49,13 +49,15 @@ def die_with_parent() -> None:
 
 def count_frames(stage: Path) -> dict[Phase, int]:
     """Finished frames on disk, by phase."""
-    folders: dict[Phase, Path] = {phase: stage / "frames" / phase for phase in PHASES}
-    return {
-        phase: sum(not entry.name.startswith(".") for entry in os.scandir(folder))
-        if folder.is_dir()
-        else 0
-        for phase, folder in folders.items()
-    }
+    return {phase: _count(stage / "frames" / phase) for phase in PHASES}
+
+
+def _count(folder: Path) -> int:
+    """Visible entries of a folder, which may vanish while one looks."""
+    try:
+        return sum(not entry.name.startswith(".") for entry in os.scandir(folder))
+    except FileNotFoundError:
+        return 0
 
 
 def whole_frames(stage: Path, phases: Collection[Phase]) -> int:

@@ -37,35 +37,35 @@ def _beside(run: RunDir, index: int, number: int) -> Path:
     return run.sequences / f".{index:06d}.h5.{number}.part"
 
 
-def publish_sequence(run: RunDir, index: int, lease: Lease, file: Path, made: Attempt) -> None:
+def publish_sequence(run: RunDir, index: int, lease: Lease, file: Path) -> None:
     """Give a written sequence its name, if nobody has done so before, and record it.
 
     file : the sequence in scratch; it is gone afterwards
-    made : the try as it will be recorded
     Raises LostClaim when another process has the unit or has published it.
     """
     beside = _beside(run, index, lease.number)
     try:
-        checksum = sha256_file(file)
+        # Said before the name is given: so a file without a record can be told from a damaged one.
+        lease.saw(sha256=sha256_file(file), bytes=file.stat().st_size)
         if file != beside:
             shutil.copyfile(file, beside)
-        lease.check()
+        lease.beat()
         if not publish_new(beside, run.sequence(index)):
             raise LostClaim(f"sequence {index}: published by another process")
     finally:
         file.unlink(missing_ok=True)
         beside.unlink(missing_ok=True)
-    write_done(run, index, checksum, made)
+    write_done(run, index, replace(lease.attempt, seconds=lease.seconds))
 
 
-def write_done(run: RunDir, index: int, checksum: str, made: Attempt) -> None:
+def write_done(run: RunDir, index: int, made: Attempt) -> None:
     """Record a published sequence that the try `made` has made."""
     others = (t for t in read_attempts(run, index) if t.number != made.number)
     before = [t for t in others if t.outcome != "running"]
     done = Done(
         unit=index,
-        bytes=run.sequence(index).stat().st_size,
-        sha256=checksum,
+        bytes=made.bytes,
+        sha256=made.sha256,
         frames=made.frames,
         attempt=made.number,
         seconds=made.seconds,
@@ -100,12 +100,11 @@ def published(run: RunDir) -> set[int]:
     return {index for index in numbers_in(run.done_folder) if is_published(run, index)}
 
 
-def adopt(run: RunDir, index: int, lease: Lease, frames: int) -> bool:
+def adopt(run: RunDir, index: int, lease: Lease) -> bool:
     """Under a claim, settle what lies in a unit's place; returns whether it is published now.
 
-    A file without a record got its name whole, and its publisher died right after: the record is
-    made now. A file that differs from its record is damaged, and removed.
-    frames : of a sequence, for the record
+    A file without a record whose publisher died right after giving it its name gets its record
+    now. A file that is not what its record, or its maker, says is damaged, and removed.
     Raises LostClaim.
     """
     path = run.sequence(index)
@@ -113,17 +112,19 @@ def adopt(run: RunDir, index: int, lease: Lease, frames: int) -> bool:
         return True
     if not path.exists():
         return False
-    if read_done(run, index) is None:
-        write_done(run, index, sha256_file(path), _maker(run, index, frames))
+    maker = None if run.done(index).exists() else _maker(run, index, path)
+    if maker is not None:
+        write_done(run, index, maker)
         return True
     lease.check()
     return not _remove_damaged(run, index)
 
 
-def _maker(run: RunDir, index: int, frames: int) -> Attempt:
-    """The try that must have published: the last before ours, if any."""
-    tries = read_attempts(run, index)
-    return replace(tries[-2] if len(tries) > 1 else tries[-1], frames=frames)
+def _maker(run: RunDir, index: int, file: Path) -> Attempt | None:
+    """The try that wrote this very file."""
+    checksum = sha256_file(file)
+    tries = (t for t in read_attempts(run, index) if t.sha256 == checksum)
+    return next(tries, None)
 
 
 def _remove_damaged(run: RunDir, index: int) -> bool:
@@ -133,8 +134,7 @@ def _remove_damaged(run: RunDir, index: int) -> bool:
     """
     path, aside = run.sequence(index), run.unit(index) / f"damaged-{os.getpid()}.h5"
     os.replace(path, aside)
-    done = read_done(run, index)
-    whole = done is not None and aside.stat().st_size == done.bytes
+    whole = _maker(run, index, aside) is not None
     if whole:
         publish_new(aside, path)
     else:

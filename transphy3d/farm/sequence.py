@@ -24,6 +24,7 @@ def make_sequence(current: Try, watch: Watch) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     check_space(folder, [current.file.parent, run.sequences], job)
     check_one_gpu(job.render.device)
+    current.stage = "scene"
     prepare(job, index, folder, run.cache)
     current.stage = "render"
     end = run_blender(folder, run.log(index), job.run.frame_timeout, _both(current.saw, watch))

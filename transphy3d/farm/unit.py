@@ -10,7 +10,7 @@ import contextlib
 import resource
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -69,7 +69,7 @@ class Try:
     """What the maker of a sequence is told, and tells.
 
     number : of the try; file : where the sequence is written to
-    stage : what is being done; device : the name of the renderer, once it is known
+    device : the name of the renderer, once it is known
     """
 
     job: Job
@@ -77,12 +77,20 @@ class Try:
     index: int
     lease: Lease
     file: Path
-    stage: str = "scene"
     device: str = ""
 
     @property
     def number(self) -> int:
         return self.lease.number
+
+    @property
+    def stage(self) -> str:
+        """What is being done; the record of the try says it too, from the next beat on."""
+        return self.lease.attempt.stage
+
+    @stage.setter
+    def stage(self, name: str) -> None:
+        self.lease.saw(stage=name)
 
     def saw(self, counts: dict[Phase, int]) -> None:
         """Note the finished frames by phase, as often as one looks.
@@ -171,7 +179,7 @@ def _hold(job: Job, run: RunDir, index: int, make: Make, lease: Lease) -> Result
 def _nothing_left(current: Try) -> Result | None:
     """What the unit needs no try for; asked again now that nobody else can change it."""
     job, run, index = current.job, current.run, current.index
-    if adopt(run, index, current.lease, job.frames):
+    if adopt(run, index, current.lease):
         clear_stage(job, run, index)
         return "done"
     counted = failures(run, index)
@@ -186,16 +194,15 @@ def _make(current: Try, make: Make) -> None:
     make(current)
     current.stage = "publish"
     current.lease.saw(frames=current.job.frames, device=current.device)
-    seconds = current.lease.seconds
-    made = replace(current.lease.attempt, seconds=seconds)
-    publish_sequence(current.run, current.index, current.lease, current.file, made)
+    publish_sequence(current.run, current.index, current.lease, current.file)
 
 
 def _end(current: Try, error: BaseException) -> Attempt:
     """Record a try that raised `error`, and set the unit aside when its tries are used up."""
     run, index, lease = current.run, current.index, current.lease
     current.file.unlink(missing_ok=True)
-    outcome: Outcome = _outcome(current, error) if lease.is_held() else "lost"
+    ours = lease.is_held() and not is_published(run, index)
+    outcome: Outcome = _outcome(current, error) if ours else "lost"
     ended = lease.end(
         outcome,
         message=str(error) or type(error).__name__,
@@ -237,7 +244,7 @@ def _measured(current: Try) -> dict[str, Any]:
     """Fields of a record that are known at the end."""
     usage = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     peak = max(resource.getrusage(who).ru_maxrss for who in usage) * 1024  # Linux gives KiB
-    return {"stage": current.stage, "peak_memory": peak}
+    return {"peak_memory": peak}
 
 
 def _result(current: Try, ended: Attempt, error: Exception) -> Result:
