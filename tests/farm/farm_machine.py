@@ -214,6 +214,7 @@ class Machine:
             deadline=None,
             progress=None,
             observer=leases.Observer(JOB.run.lease, lambda: self.clock),
+            packer=None,
             damaged=numbers_in(self.run.done_folder) - published(self.run),
             me=self.holder(process),
         )

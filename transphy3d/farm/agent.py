@@ -5,9 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -18,11 +16,11 @@ from typing import Literal
 from transphy3d.config import Job
 from transphy3d.errors import Interrupted, RunError
 from transphy3d.farm.attempts import Attempt, highest, last_message, numbers_in, read_attempt
-from transphy3d.farm.blender_process import die_with_parent
 from transphy3d.farm.control import is_cancelled, is_draining
 from transphy3d.farm.hosts import check_host, note_failure, note_success
 from transphy3d.farm.lease import Holder, Observer, is_gone, this_process
 from transphy3d.farm.pace import frame_seconds, seconds_left
+from transphy3d.farm.packer import Packer
 from transphy3d.farm.published import is_published, published, read_done
 from transphy3d.farm.rundir import RunDir, read_job, read_plan
 from transphy3d.farm.unit_process import (
@@ -80,12 +78,12 @@ class _Agent:
     deadline: float | None
     progress: Progress
     observer: Observer
+    packer: Packer
     damaged: set[int]
     environment: dict[str, str] = field(default_factory=dict)
     me: Holder = field(default_factory=this_process)
     stopped: bool = False
     made: int = 0
-    packer: subprocess.Popen[bytes] | None = None
 
 
 def read_share(text: str) -> tuple[int, int]:
@@ -112,8 +110,7 @@ def run_agent(
             warm_up(agent.job, root, agent.environment, progress)
             return AgentEnd(_work_off(agent), agent.made)
         finally:
-            if agent.packer is not None:
-                agent.packer.wait()
+            agent.packer.wait()
 
 
 def _make_agent(
@@ -130,6 +127,7 @@ def _make_agent(
         deadline=None if seconds is None else time.monotonic() + seconds,
         progress=progress,
         observer=Observer(job.run.lease),
+        packer=Packer(job, run, units),
         damaged=numbers_in(run.done_folder) - published(run),
     )
 
@@ -267,7 +265,7 @@ def _settle(agent: _Agent, index: int, child: subprocess.Popen[str], before: int
         done = read_done(run, index)
         seconds = done.seconds if done else 0.0
         agent.progress.event("sequence done", sequence=index, seconds=seconds)
-        _pack_if_closed(agent, index)
+        agent.packer.unit_ended(index, _open_units(agent))
     elif code == Interrupted.exit_code:
         agent.stopped = True
     elif code == EXIT_BUSY:
@@ -286,25 +284,6 @@ def _settle_failure(agent: _Agent, index: int, child: subprocess.Popen[str], bef
         note_failure(run, agent.me.host, index, why)
     if run.dead(index).exists():
         agent.progress.event("sequence set aside", sequence=index, why=why)
-        _pack_if_closed(agent, index)
+        agent.packer.unit_ended(index, _open_units(agent))
     else:
         agent.progress.event("sequence failed, tried again", sequence=index, why=why)
-
-
-def _pack_if_closed(agent: _Agent, index: int) -> None:
-    """Pack the unit's shard beside the rendering, once nothing more can come into it.
-
-    The last shards of all are left to whoever finishes the run.
-    """
-    size = agent.job.output.sequences_per_shard
-    shard = range(index // size * size, min((index // size + 1) * size, agent.units))
-    open_units = _open_units(agent)
-    busy = agent.packer is not None and agent.packer.poll() is None
-    if busy or not open_units or not set(shard).isdisjoint(open_units):
-        return
-    command = [sys.executable, "-m", "transphy3d", "pack", "--out", str(agent.run.root), "--closed"]
-    agent.run.agents.mkdir(exist_ok=True)
-    with (agent.run.agents / f"{socket.gethostname()}-pack.log").open("ab") as log:
-        agent.packer = subprocess.Popen(
-            command, stdout=log, stderr=log, preexec_fn=die_with_parent, start_new_session=True
-        )
