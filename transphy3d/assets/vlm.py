@@ -118,7 +118,7 @@ def import_torchvision() -> None:
     import sys
 
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError:
         for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
             del sys.modules[name]
@@ -131,7 +131,8 @@ def _declare_operators() -> Any:
     """The schemas of the operators that torchvision refers to on import; they live with it."""
     import torch
 
-    library = torch.library.Library("torchvision", "DEF")
+    libraries: Any = torch.library
+    library = libraries.Library("torchvision", "DEF")
     for name in ("nms", "qnms"):
         library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
     return library

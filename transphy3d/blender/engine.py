@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from transphy3d.errors import RenderError
-from transphy3d.scenes.stage import RenderSettings, Stage
+from transphy3d.scenes.stage import LightTransport, Stage
 
 LENGTH_UNIT_METRES = 1.0
 
@@ -42,7 +42,7 @@ def _strip_metadata(render: Any) -> None:
             setattr(render, name, False)
 
 
-def set_light_transport(scene: Any, settings: RenderSettings) -> None:
+def set_light_transport(scene: Any, settings: LightTransport) -> None:
     """Samples, bounces, clamping and caustics of the beauty frames."""
     cycles = scene.cycles
     cycles.samples = settings.samples

@@ -37,7 +37,7 @@ def build_scene(stage: Stage, folder: Path) -> Any:
     bpy.ops.wm.read_factory_settings(use_empty=True)
     scene = bpy.context.scene
     _add_objects(scene, stage, folder)
-    scene.world = _world(stage.environment)
+    scene.world = build_world(stage.environment)
     for area in stage.areas:
         scene.collection.objects.link(_area_light(area))
     scene.camera = _camera(scene, stage)
@@ -128,7 +128,7 @@ def _triangles(name: str, vertices: NDArray[Any], faces: NDArray[Any]) -> Any:
     return mesh
 
 
-def _world(environment: Environment | None) -> Any:
+def build_world(environment: Environment | None) -> Any:
     """The world: an HDR environment turned about Z, or black."""
     world = bpy.data.worlds.new("world")
     world.use_nodes = True
