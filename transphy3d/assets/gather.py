@@ -90,5 +90,5 @@ def _note(
     outcome = "failed" if passing else "refused"
     if not passing:
         bank.write(replace(asset, refused=str(error)))
-    tally.add(outcome)
+    tally.add(outcome, str(error))
     progress.event(outcome, asset=asset.id, reason=str(error))
