@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
@@ -68,7 +69,7 @@ class _Agent:
     """What an agent keeps in mind; its size does not grow with the units it has made.
 
     position : where it looks next; damaged : published units found cut short at the start
-    deadline : of the monotonic clock
+    deadline : of the monotonic clock; allocation : seconds that it had at the start
     """
 
     job: Job
@@ -82,6 +83,7 @@ class _Agent:
     damaged: set[int]
     environment: dict[str, str] = field(default_factory=dict)
     me: Holder = field(default_factory=this_process)
+    allocation: float = math.inf
     stopped: bool = False
     made: int = 0
 
@@ -129,6 +131,7 @@ def _make_agent(
         observer=Observer(job.run.lease),
         packer=Packer(job, run, units),
         damaged=numbers_in(run.done_folder) - published(run),
+        allocation=math.inf if seconds is None else seconds,
     )
 
 
@@ -190,11 +193,15 @@ def _is_late(agent: _Agent) -> bool:
 
 
 def _fits(agent: _Agent, index: int) -> bool:
-    """Whether the unit can end in the time that is left."""
+    """Whether the unit can end in the time that is left, or in no allocation of this length.
+
+    The latter is made in several allocations: each keeps its frames for the next.
+    """
     if agent.deadline is None:
         return True
     left = agent.deadline - LAST_SECONDS - time.monotonic()
-    return seconds_left(agent.job, agent.run, index) <= left
+    needed = seconds_left(agent.job, agent.run, index)
+    return needed <= left or needed > agent.allocation - LAST_SECONDS
 
 
 def _open_units(agent: _Agent) -> list[int]:
