@@ -4,20 +4,26 @@ JOB     ?= jobs/preview.yaml
 OUT     ?=
 SET     ?=
 ARGS    ?=
+ENGINE  ?=
+PROFILE ?=
+WORKERS ?=
 PYTHON  ?=
 VENV    ?= .venv
 BIN     := $(VENV)/bin
 RENDER  := $(VENV)/.render-$(shell cksum < setup.cfg | cut -d' ' -f1)
 DEV     := $(VENV)/.dev-$(shell cksum < setup.cfg | cut -d' ' -f1)
+FARM    := $(VENV)/.farm-$(shell cksum < setup.cfg | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup render status doctor test lint bench docs clean
+.PHONY: help setup render status doctor test test-farm lint bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 render: $(RENDER) ## make a data set: JOB=jobs/preview.yaml OUT=folder SET="render.samples=64 ..."
-	@$(BIN)/transphy3d render $(JOB) $(if $(OUT),--out $(OUT)) $(foreach s,$(SET),--set '$(s)') $(ARGS)
+	@$(BIN)/transphy3d render $(JOB) $(if $(OUT),--out $(OUT)) $(foreach s,$(SET),--set '$(s)') \
+	$(if $(ENGINE),--engine $(ENGINE)) $(if $(PROFILE),--profile $(PROFILE)) \
+	$(if $(WORKERS),--workers $(WORKERS)) $(ARGS)
 
 setup: $(RENDER) ## make .venv with everything that rendering needs
 
@@ -29,6 +35,10 @@ doctor: $(RENDER) ## check this machine and say what to do about it
 
 test: $(DEV) ## all tests: ARGS="-k shards" for some
 	$(BIN)/python -m pytest $(ARGS)
+
+test-farm: $(FARM) ## engines on a real Slurm and a real Ray, which it sets up on this machine
+	@.ci/install-slurm
+	$(BIN)/python -m pytest $(wildcard tests/farm_*) $(ARGS)
 
 lint: $(DEV) ## style, import walls, types
 	$(BIN)/ruff check .
@@ -56,3 +66,7 @@ $(RENDER): $(VENV)/bin/python setup.cfg
 $(DEV): $(RENDER)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev]'
 	@rm -f $(VENV)/.dev-*; touch $@
+
+$(FARM): $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev,dev-farm]'
+	@rm -f $(VENV)/.farm-*; touch $@
