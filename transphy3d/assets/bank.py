@@ -128,6 +128,7 @@ class Imported:
     size : real edge lengths in metres, Z up; hulls : number of convex pieces
     fit : volume of the pieces over the volume of the solid; method : how they were made
     notes : what was mended; source_sha256 : of the file that it was made from
+    judged : the optical class that its main piece was made for, "" where nobody had judged
     """
 
     file: StoredFile
@@ -140,6 +141,7 @@ class Imported:
     notes: tuple[str, ...]
     source_sha256: str
     version: int
+    judged: OpticalClass | Literal[""] = ""
 
 
 @record

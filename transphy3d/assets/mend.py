@@ -46,14 +46,14 @@ def concatenated(meshes: Sequence[Mesh]) -> Mesh:
     )
 
 
-def _half_edges(faces: NDArray[np.int32]) -> Index:
+def half_edges(faces: NDArray[np.int32]) -> Index:
     """(3F, 2) directed edges."""
     return faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2).astype(np.int64)
 
 
 def open_edges(mesh: Mesh) -> Index:
     """(E, 2) directed edges that belong to one face only."""
-    edges = _half_edges(mesh.faces)
+    edges = half_edges(mesh.faces)
     _, index, uses = np.unique(
         np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True
     )
@@ -68,22 +68,26 @@ def is_closed(mesh: Mesh) -> bool:
         return False
 
 
+def border_groups(meshes: Sequence[Mesh], tolerance: float) -> list[list[int]]:
+    """Numbers of the meshes, grouped by whether their open borders meet in an edge or more."""
+    borders = [_border(mesh, tolerance) for mesh in meshes]
+    open_ones = [k for k, border in enumerate(borders) if border]
+    links = [
+        (a, b) for a in open_ones for b in open_ones if b < a and len(borders[a] & borders[b]) > 1
+    ]
+    rows, columns = np.array(links, np.int64).reshape(-1, 2).T
+    graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(len(meshes),) * 2)
+    _, labels = connected_components(graph, directed=False)
+    return [np.flatnonzero(labels == label).tolist() for label in dict.fromkeys(labels.tolist())]
+
+
 def rejoined(pieces: Sequence[Piece], tolerance: float) -> list[Piece]:
     """Pieces whose borders meet, joined: a file splits one body by its materials.
 
     Joined pieces take the name of the first.
     """
-    borders = [_border(piece.mesh, tolerance) for piece in pieces]
-    links = [
-        (a, b) for a in range(len(pieces)) for b in range(a) if len(borders[a] & borders[b]) > 1
-    ]
-    rows, columns = np.array(links, np.int64).reshape(-1, 2).T
-    graph = coo_array((np.ones(len(links)), (rows, columns)), shape=(len(pieces),) * 2)
-    _, labels = connected_components(graph, directed=False)
-    return [
-        _join([pieces[k] for k in np.flatnonzero(labels == label)], tolerance)
-        for label in dict.fromkeys(labels.tolist())
-    ]
+    groups = border_groups([piece.mesh for piece in pieces], tolerance)
+    return [_join([pieces[k] for k in group], tolerance) for group in groups]
 
 
 def _join(pieces: Sequence[Piece], tolerance: float) -> Piece:
@@ -105,11 +109,13 @@ def mended(mesh: Mesh) -> tuple[Mesh, list[str]]:
     Returns the mesh and what was done to it. Whether it is closed now is for `is_closed`.
     """
     done = []
-    flip = _odd_faces(mesh)
+    flip = odd_faces(mesh)
     if flip.any():
-        mesh = _flipped(mesh, flip)
+        mesh = flipped(mesh, flip)
         done.append(f"{int(flip.sum())} faces wound like their neighbours")
-    mesh, holes = _filled(mesh)
+    mesh, holes = fan_filled(
+        mesh, SMALL_HOLE * float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
+    )
     if holes:
         done.append(f"{holes} small holes closed")
     mesh, turned = _turned_outward(mesh)
@@ -118,13 +124,13 @@ def mended(mesh: Mesh) -> tuple[Mesh, list[str]]:
     return mesh, done
 
 
-def _odd_faces(mesh: Mesh) -> NDArray[np.bool_]:
+def odd_faces(mesh: Mesh) -> NDArray[np.bool_]:
     """(F,) the faces to flip so that neighbours are wound alike.
 
     Each face has two states, kept and flipped; states that agree across an edge are linked, so
     each body falls into two sets of states, of which the one that flips fewer faces is taken.
     """
-    edges, count = _half_edges(mesh.faces), len(mesh.faces)
+    edges, count = half_edges(mesh.faces), len(mesh.faces)
     _, index, uses = np.unique(
         np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True
     )
@@ -143,7 +149,8 @@ def _odd_faces(mesh: Mesh) -> NDArray[np.bool_]:
     return np.asarray(better | even)
 
 
-def _flipped(mesh: Mesh, flip: NDArray[np.bool_]) -> Mesh:
+def flipped(mesh: Mesh, flip: NDArray[np.bool_]) -> Mesh:
+    """The mesh with some faces, (F,) bool, turned over."""
     faces = np.where(flip[:, None], mesh.faces[:, ::-1], mesh.faces)
     uv = mesh.uv
     if uv is not None:
@@ -151,9 +158,8 @@ def _flipped(mesh: Mesh, flip: NDArray[np.bool_]) -> Mesh:
     return replace(mesh, faces=faces, uv=uv)
 
 
-def _filled(mesh: Mesh) -> tuple[Mesh, int]:
-    """Small holes closed by fans about their middles."""
-    limit = SMALL_HOLE * float(np.linalg.norm(np.ptp(mesh.vertices, axis=0)))
+def fan_filled(mesh: Mesh, limit: float) -> tuple[Mesh, int]:
+    """Holes of a diagonal up to `limit` metres closed by fans about their middles; and how many."""
     loops = [
         loop
         for loop in _loops(open_edges(mesh))
@@ -199,7 +205,7 @@ def _turned_outward(mesh: Mesh) -> tuple[Mesh, int]:
             turned += 1
         elif volume > 0 and volumes[largest] < 0 and _inside_another(mesh, labels, volumes, k):
             flip |= labels == k
-    return _flipped(mesh, flip), turned
+    return flipped(mesh, flip), turned
 
 
 def _bodies(mesh: Mesh) -> NDArray[np.int32]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,8 +16,10 @@ import trimesh
 from numpy.typing import NDArray
 
 from transphy3d.assets.geometry import FloatArray, Mesh
+from transphy3d.assets.material_report import Inspection, Looks
 from transphy3d.errors import AssetError
 from transphy3d.files import replacing, sha256_file
+from transphy3d.jsonio import from_json
 
 MESH_SUFFIXES = (".glb", ".gltf", ".obj", ".ply", ".stl")
 BLENDER_SUFFIXES = (".blend", ".fbx")
@@ -44,6 +47,7 @@ class Extract:
 
     pieces: list[Piece]
     moves: tuple[str, ...]
+    materials: dict[str, Looks]
 
 
 def read_pieces(path: Path, cache_folder: Path) -> list[Piece]:
@@ -55,8 +59,9 @@ def read_pieces(path: Path, cache_folder: Path) -> list[Piece]:
     """
     check_file(path)
     if path.suffix.lower() in BLENDER_SUFFIXES:
-        return read_extract(path, cache_folder).pieces
-    pieces = _read_trimesh(path)
+        pieces = _read_blend(path, cache_folder)
+    else:
+        pieces = _read_trimesh(path)
     _check_pieces(path, pieces)
     return pieces
 
@@ -129,25 +134,35 @@ def _corner_uv(geometry: trimesh.Trimesh, faces: NDArray[np.int32]) -> NDArray[n
     return np.asarray(uv, np.float32)[faces]
 
 
-def read_extract(path: Path, cache_folder: Path) -> Extract:
-    """All meshes of a file of any known kind as Blender reads it, by object and material.
-
-    cache_folder : keeps what was taken out, by content
-    Raises AssetError as `read_pieces` does.
-    """
-    check_file(path)
+def _read_blend(path: Path, cache_folder: Path) -> list[Piece]:
+    """The pieces of a file that only Blender reads; `cache_folder` keeps them, by content."""
     stored = cache_folder / f"{sha256_file(path)}.blend{EXTRACT_VERSION}.npz"
     if not stored.exists():
         with replacing(stored) as scratch:
             _extract(path, scratch)
-    with np.load(stored) as data:
-        pieces = [
-            Piece(str(name), _stored_mesh(data, k), str(material))
-            for k, (name, material) in enumerate(zip(data["names"], data["materials"], strict=True))
-        ]
-        moves = tuple(map(str, data["moves"]))
+    return _stored_pieces(stored)[0]
+
+
+def read_extract(path: Path) -> Extract:
+    """All meshes of a file of any known kind as Blender reads it, with its materials' looks.
+
+    Raises AssetError as `read_pieces` does.
+    """
+    check_file(path)
+    with tempfile.TemporaryDirectory(prefix="transphy3d-extract-") as folder:
+        stored, report = Path(folder, "meshes.npz"), Path(folder, "materials.json")
+        _extract(path, stored, report)
+        pieces, moves = _stored_pieces(stored)
+        inspection = from_json(Inspection, report.read_bytes())
     _check_pieces(path, pieces)
-    return Extract(pieces, moves)
+    return Extract(pieces, moves, {item.name: item.looks for item in inspection.materials})
+
+
+def _stored_pieces(stored: Path) -> tuple[list[Piece], tuple[str, ...]]:
+    with np.load(stored) as data:
+        named = enumerate(zip(data["names"], data["materials"], strict=True))
+        pieces = [Piece(str(n), _stored_mesh(data, k), str(m)) for k, (n, m) in named]
+        return pieces, tuple(map(str, data["moves"]))
 
 
 def _stored_mesh(data: np.lib.npyio.NpzFile, k: int) -> Mesh:
@@ -158,9 +173,9 @@ def _array(data: np.lib.npyio.NpzFile, name: str) -> NDArray[np.float32] | None:
     return data[name] if name in data.files else None
 
 
-def _extract(path: Path, out: Path) -> None:
+def _extract(path: Path, *outs: Path) -> None:
     """Run Blender in a process of its own, which opens no scripts; its last line is the cause."""
-    command = [sys.executable, "-m", "transphy3d.blender.extract", str(path), str(out)]
+    command = [sys.executable, "-m", "transphy3d.blender.extract", str(path), *map(str, outs)]
     try:
         done = subprocess.run(
             command, capture_output=True, text=True, errors="replace", timeout=BLEND_TIMEOUT

@@ -1,11 +1,12 @@
-"""Take the meshes out of a file: `python -m transphy3d.blender.extract FILE OUT.npz`.
+"""Take the meshes out of a file: `python -m transphy3d.blender.extract FILE OUT.npz [OUT.json]`.
 
 Nothing in the file is run: `transphy3d.blender.importers` says how it is opened.
 
 OUT.npz holds `names` and `materials` (K,), and for each mesh k `vertices{k}` (V, 3) float64 in
 metres, `faces{k}` (F, 3) int32 and, where there is one, `uv{k}` (F, 3, 2) float32: evaluated
 meshes with their modifiers, as the first scene shows them to a render, one for each material.
-`moves` (M,) are words for what makes the file more than a static thing.
+`moves` (M,) are words for what makes the file more than a static thing. OUT.json gets the
+`Inspection` of its materials.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ import bpy
 import numpy as np
 
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
+from transphy3d.blender.inspect_materials import inspect_scene
+from transphy3d.files import write_text
+from transphy3d.jsonio import to_json
 
 
 def meshes(scene: Any) -> Iterator[dict[str, Any]]:
@@ -109,11 +113,13 @@ def save(found: list[dict[str, Any]], motion: list[str], out: Path) -> None:
 
 def main(arguments: list[str]) -> int:
     """Extract; on failure the last line of stderr says why and the exit code is 1."""
-    source, out = map(Path, arguments)
+    source, out, *report = map(Path, arguments)
     limit_process()
     try:
         scene = open_file(source)
         save(list(meshes(scene)), moves(scene), out)
+        for path in report:
+            write_text(path, to_json(inspect_scene(scene, source.parent)))
     except Exception as error:  # whatever bpy raises becomes one line for the caller
         print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
         return 1

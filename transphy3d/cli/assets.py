@@ -251,6 +251,41 @@ def judge(
     print(tally.table() or "nothing to judge; fetch and inspect assets first")
 
 
+@assets_app.command(name="import")
+def import_assets(
+    what: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="assets [default: accepted ones]")
+    ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="every fetched asset, not only accepted ones")
+    ] = False,
+    sheets: Annotated[
+        Path | None, typer.Option("--sheets", help="render contact sheets into this folder")
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="assets at a time")] = 1,
+    max_seconds: Annotated[int, typer.Option("--max-seconds", min=1, help="for one asset")] = 900,
+    again: Again = False,
+    bank: BankFolder = DEFAULT_BANK,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Clean, scale and close fetched assets, and give them collision shapes."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.import_run import import_bank, pending
+
+    chosen = Bank(bank)
+    assets = pending(chosen, what or (), everything, again)
+    reporter = make_progress(progress, unit="asset")
+    tally = import_bank(chosen, assets, workers, reporter, max_seconds)
+    reporter.close()
+    print(tally.table() or "nothing to import; fetch and judge assets first, or use --again")
+    if sheets:
+        from transphy3d.preview.imports import write_sheets
+
+        named = [chosen.read(asset) for asset in what or chosen.ids()]
+        for path in write_sheets(chosen, [asset for asset in named if asset.imported], sheets):
+            print(path)
+
+
 def _report(tallies: list[Tally]) -> None:
     """Print what came of the work; what can still be had later is an error of its own."""
     for tally in tallies:

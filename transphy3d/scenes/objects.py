@@ -80,9 +80,9 @@ def _sample_object(
     ref, sketch = _draw_asset(sources, asset_rng, palette, cache)
     upright = bool(pose_rng.random() < config.upright) and stands(sketch)
     turned, tumbled = turn(float(pose_rng.uniform(0, 2 * np.pi))), uniform_rotation(pose_rng)
-    materials = _draw_materials(sketch.parts, config, material_rng, palette)
+    materials = draw_materials(sketch.parts, config, material_rng, palette)
     main = materials[sketch.parts[0].name]
-    liquid = _draw_liquid(config, palette, streams(f"object.{number}.liquid"))
+    liquid = draw_liquid(config, palette, streams(f"object.{number}.liquid"))
     holds = upright and sketch.cavity is not None and main.optical_class == "transparent"
     spec = ObjectSpec(
         id=number,
@@ -128,10 +128,13 @@ def _able_classes(
     return {n: w for n, w in weights.items() if w > 0 and palette.objects(kinds, (n,))}
 
 
-def _draw_materials(
+def draw_materials(
     parts: Sequence[Part], config: ObjectsConfig, rng: np.random.Generator, palette: Palette
 ) -> dict[str, Material]:
-    """A material for each part; the first part has the optical class of the job's weights."""
+    """A material for each part by name; the first part has a class by the job's weights.
+
+    Raises JobError for a part for which no record is left.
+    """
     body = parts[0]
     classes = _able_classes(body.kinds, body.optical, config, palette)
     optical = weighted(classes, rng, "objects.optical")
@@ -149,7 +152,7 @@ def _suits(material: Material, part: Part) -> bool:
     return material.kind in part.kinds and material.optical_class in part.optical
 
 
-def _draw_liquid(
+def draw_liquid(
     config: ObjectsConfig, palette: Palette, rng: np.random.Generator
 ) -> Liquid | None:
     """A liquid for the share `filled` of the vessels."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from transphy3d.config import Job
 from transphy3d.materials.library import Library
 from transphy3d.rng import Streams
 from transphy3d.scenes.lights import Setting, sample_lights
-from transphy3d.scenes.objects import footprint, sample_objects
+from transphy3d.scenes.objects import Drawn, footprint, sample_objects
 from transphy3d.scenes.palette import Palette
 from transphy3d.scenes.room_kind import Site
 from transphy3d.scenes.rooms import ROOMS, sample_room
@@ -28,7 +29,13 @@ def sample_scene(job: Job, streams: Streams, library: Library, cache: Path) -> S
     Raises JobError for a job that leaves nothing to draw, AssetError for unusable files.
     """
     palette = Palette(library, job.materials)
-    objects = sample_objects(job, streams, palette, cache)
+    return scene_around(job, streams, palette, sample_objects(job, streams, palette, cache))
+
+
+def scene_around(
+    job: Job, streams: Streams, palette: Palette, objects: Sequence[Drawn]
+) -> SceneSpec:
+    """Support, room and light for objects that are drawn already."""
     support = sample_support(job.supports.kinds, footprint(objects), palette, streams("support"))
     site = _site(support)
     room = sample_room(job.rooms.kinds, site, palette, streams("room"))

@@ -137,7 +137,7 @@ def vessel_asset(
     hulls = _body_hulls(body, covers) + tuple(
         hull for rings in limbs.tubes for hull in cell_hulls(rings, [np.arange(rings.shape[1])])
     )
-    cavity = _cavity(mesh, lining, body.wall, brim) if holds else None
+    cavity = cavity_of(mesh, lining, body.wall, brim) if holds else None
     parts = (Part("body", mesh, kinds, optical), *lids)
     return Asset(name, category, parts, hulls, sharp_angle, body.wall, cavity)
 
@@ -157,7 +157,13 @@ def _body_hulls(body: Turned, covers: Sequence[Cover]) -> tuple[FloatArray, ...]
     return filled_hulls(closed, _error(body), radial=body.radial, twist=body.twist)
 
 
-def _cavity(mesh: Mesh, lining: NDArray[np.bool_], wall: float, brim: float) -> Cavity:
+def cavity_of(mesh: Mesh, lining: NDArray[np.bool_], wall: float, brim: float) -> Cavity:
+    """The inside of an upright vessel.
+
+    lining : (F,) the faces that line it up to the rim
+    wall : thickness in metres, which stays free below the rim
+    brim : the greatest height in metres for a liquid, if lower than the rim
+    """
     faces = mesh.faces[lining]
     edges = np.sort(faces[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
     # One number for each edge: sorting numbers is ten times faster than sorting pairs.
