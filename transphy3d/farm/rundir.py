@@ -17,6 +17,8 @@ claims/pack/, claims/finish/ claims on what one process at a time does
 hosts/                       hosts on which units failed one after another
 agents/                      what each agent said
 packed/00000.json            what each shard was made from
+kubernetes.yaml, template.yaml  what is submitted to Kubernetes, to Open Job Description
+ray.token                    by which machines of a Ray cluster know that the folder is shared
 receipts/                    what was compared at each address that the data are published under
 cache/                       what is derived from the user's mesh files
 verified.txt                 SHA-256 of the index whose shards passed verification
@@ -98,6 +100,10 @@ class RunDir:
     @property
     def agents(self) -> Path:
         return self.root / "agents"
+
+    @property
+    def token_file(self) -> Path:
+        return self.root / "ray.token"
 
     @property
     def receipts(self) -> Path:
