@@ -21,6 +21,8 @@ from PIL import Image
 from pydantic import ValidationError
 
 import transphy3d
+from transphy3d.assets.bank import AssetRecord
+from transphy3d.assets.selection import open_bank
 from transphy3d.config import Channel, Job
 from transphy3d.cores import threads_per_worker
 from transphy3d.errors import ImpossibleScene, RenderError, SceneRejected
@@ -36,10 +38,10 @@ from transphy3d.scenes.camera import place_camera
 from transphy3d.scenes.geometry import Geometry
 from transphy3d.scenes.render_settings import resolve
 from transphy3d.scenes.sample import sample_scene
-from transphy3d.scenes.spec import SettledScene
+from transphy3d.scenes.spec import SceneSpec, SettledScene
 from transphy3d.scenes.stage import Phase, RenderSettings, phases_for
 from transphy3d.scenes.stage_build import build_stage, object_rows, refresh_stage
-from transphy3d.shards.schema import ObjectRow, Provenance, Rejection, SequenceMeta
+from transphy3d.shards.schema import Attribution, ObjectRow, Provenance, Rejection, SequenceMeta
 from transphy3d.shards.writer import SequenceWriter
 from transphy3d.versions import versions
 
@@ -59,6 +61,7 @@ class Prepared:
     rejections: tuple[Rejection, ...]
     seconds: float
     cpu_seconds: float
+    attributions: tuple[Attribution, ...] = ()
 
 
 def prepare(
@@ -88,6 +91,7 @@ def prepare(
         rejections=rejections,
         seconds=time.perf_counter() - began,
         cpu_seconds=time.process_time() - cpu_began,
+        attributions=attributions(job, settled.spec),
     )
     write_text(stage / SCENE_FILE, to_json(prepared))
     return prepared
@@ -101,6 +105,28 @@ def _kept(job: Job, settings: RenderSettings, stage: Path) -> Prepared | None:
     except (FileNotFoundError, ValidationError):
         return None
     return prepared
+
+
+def attributions(job: Job, spec: SceneSpec) -> tuple[Attribution, ...]:
+    """Whom the scene's objects from a bank are owed to, by asset."""
+    drawn = sorted({item.asset.name for item in spec.objects if item.asset.source == "bank"})
+    bank = open_bank(job.objects.bank) if drawn else None
+    return tuple(_attribution(bank.read(asset)) for asset in drawn) if bank else ()
+
+
+def _attribution(asset: AssetRecord) -> Attribution:
+    licence = asset.licence
+    return Attribution(
+        asset=asset.id,
+        name=asset.name,
+        author=licence.author,
+        licence=licence.name,
+        version=licence.version,
+        attribution=licence.attribution,
+        licence_url=licence.url,
+        url=asset.url,
+        sha256=asset.file.sha256 if asset.file else "",
+    )
 
 
 def scene_seed(job: Job, index: int) -> int:
@@ -235,6 +261,7 @@ def sequence_meta(
         view_transform=job.render.view_transform,
         scene=to_data(settled),
         provenance=_provenance(job, prepared, report, attempt),
+        attributions=prepared.attributions,
     )
 
 

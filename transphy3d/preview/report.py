@@ -27,8 +27,10 @@ from transphy3d.preview.contact import dataset_title
 from transphy3d.preview.facts import FRAMES_PER_SEQUENCE, Facts, gather
 from transphy3d.preview.panels import painter, spread
 from transphy3d.preview.places import VIDEO_FOLDER, report_path, video_name
+from transphy3d.shards.credits import credit, credits_of
 from transphy3d.shards.reader import Dataset
 from transphy3d.shards.reader import Sequence as Recording
+from transphy3d.shards.schema import Attribution
 from transphy3d.wording import duration, file_size, plural
 
 MAX_CARDS = 24
@@ -166,6 +168,13 @@ def rejections(facts: Iterable[Facts]) -> list[dict[str, Any]]:
     return rows[-MAX_REJECTIONS:]
 
 
+def credit_row(item: Attribution) -> dict[str, str]:
+    """One line of the attribution list; `address` is "" unless it is one that a browser opens."""
+    address = item.url if item.url.startswith(("https://", "http://")) else ""
+    licence = f"{item.licence.replace('_', ' ')} {item.version}".strip()
+    return {"asset": item.asset, "text": credit(item), "licence": licence, "address": address}
+
+
 def lead(dataset: Dataset, facts: Items[Facts]) -> str:
     """What the data set is, in a few words under the title."""
     optical = added(item.optical for item in facts)
@@ -220,6 +229,7 @@ def page(dataset: Dataset, folder: Path, set_aside: Items[SetAside]) -> dict[str
         "pixels_note": pixels_note(facts),
         "making": making_charts(facts),
         "rejections": rejections(facts),
+        "credits": [credit_row(item) for item in credits_of(dataset)],
         "origin": origin(facts),
         "set_aside": list(set_aside),
         "list": {

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from transphy3d.errors import ShardError
 from transphy3d.jsonio import from_json, record
-from transphy3d.shards.schema import FORMAT_NAME, FORMAT_VERSION
+from transphy3d.shards.schema import FORMAT_NAME, FORMAT_VERSION, Attribution
 
 INDEX_NAME = "index.json"
 SUMS_NAME = "SHA256SUMS"
@@ -35,6 +35,7 @@ class Index:
     """Everything a reader needs to find a sequence without opening a shard.
 
     shards : SHA-256 by file name
+    attributions : of the assets of a bank in all sequences
     """
 
     format: str
@@ -44,6 +45,7 @@ class Index:
     frames: int
     shards: dict[str, str]
     sequences: tuple[IndexEntry, ...]
+    attributions: tuple[Attribution, ...] = ()
 
 
 def read_index(folder: Path) -> Index:

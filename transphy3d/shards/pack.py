@@ -12,18 +12,26 @@ import h5py
 from transphy3d.errors import ShardError
 from transphy3d.files import is_full, replacing, sha256_file, write_json, write_text
 from transphy3d.jsonio import record, to_data
+from transphy3d.shards.credits import credits_of, unique
 from transphy3d.shards.index import INDEX_NAME, SUMS_NAME, Index, IndexEntry, read_index
 from transphy3d.shards.reader import Dataset, PathLike, Sequence, open_dataset
-from transphy3d.shards.schema import CHANNELS, FORMAT_NAME, FORMAT_VERSION, channel
+from transphy3d.shards.schema import (
+    CHANNELS,
+    FORMAT_NAME,
+    FORMAT_VERSION,
+    Attribution,
+    channel,
+)
 from transphy3d.shards.writer import create_file
 
 
 @record
 class Shard:
-    """A written shard: the SHA-256 of its file, and the index entries of its sequences."""
+    """A written shard: SHA-256 of its file, index entries and attributions of its sequences."""
 
     sha256: str
     entries: tuple[IndexEntry, ...]
+    attributions: tuple[Attribution, ...] = ()
 
 
 def pack(
@@ -99,7 +107,8 @@ def _write_shard(path: Path, batch: Dataset, channels: SequenceOf[str] | None) -
                 _copy(sequence, file, channels or sequence.channels, path.name)
                 for sequence in batch
             ]
-        return Shard(sha256=sha256_file(scratch), entries=tuple(entries))
+        credits_owed = tuple(credits_of(batch))
+        return Shard(sha256=sha256_file(scratch), entries=tuple(entries), attributions=credits_owed)
 
 
 def _copy(sequence: Sequence, file: h5py.File, channels: Iterable[str], shard: str) -> IndexEntry:
@@ -160,6 +169,7 @@ def _index(name: str, shards: Mapping[str, Shard]) -> Index:
         frames=sum(entry.frames for entry in entries),
         shards={file: shard.sha256 for file, shard in shards.items()},
         sequences=tuple(entries),
+        attributions=tuple(unique(a for shard in shards.values() for a in shard.attributions)),
     )
 
 

@@ -21,6 +21,7 @@ from transphy3d.shards.handles import Handles
 from transphy3d.shards.index import INDEX_NAME, read_index
 from transphy3d.shards.schema import (
     CHANNELS,
+    Attribution,
     ChannelSpec,
     ObjectRow,
     Provenance,
@@ -232,6 +233,13 @@ class Sequence:
         """Versions, host, device, seconds by stage, rejected attempts."""
         return from_data(Provenance, json.loads(self.table("provenance")))
 
+    @cached_property
+    def attributions(self) -> tuple[Attribution, ...]:
+        """Authors and licences of the bank's assets in the scene; none where there are none."""
+        if not self.fetch(lambda group: "attributions" in group):
+            return ()
+        return tuple(from_data(Attribution, row) for row in json.loads(self.table("attributions")))
+
     @property
     def meta(self) -> SequenceMeta:
         """Everything beside the channels, as it was handed to the writer."""
@@ -243,6 +251,7 @@ class Sequence:
             objects=tuple(self.objects),
             scene=self.scene,
             provenance=self.provenance,
+            attributions=self.attributions,
         )
 
 

@@ -6,6 +6,7 @@ group, a shard has many; nothing else tells them apart. In a group:
     rgb, depth, depth_behind, normal, instance   channels, one chunk a frame
     world_to_camera, intrinsics, objects         arrays
     scene, provenance                            JSON
+    attributions                                 JSON, where objects come from an asset bank
     checksums/<name>                             SHA-256 of each chunk, or of a whole table
 """
 
@@ -152,7 +153,7 @@ class ObjectRow:
     instance : value of the instance channel, from 1, unique in the table
     object : id of the object in the scene; pieces of one object share it
     part : "body", "lid", "liquid", ...
-    asset, source : name of the asset, and "procedural" or "mesh"
+    asset, source : name or id of the asset, and "procedural", "mesh" or "bank"
     material, kind, optical_class : the sampled material's name and classes
     scale : factor on the asset's real size, already in every length here
     object_to_world : rigid 4x4, metres
@@ -174,6 +175,25 @@ class ObjectRow:
     bounds_low: Vec3
     bounds_high: Vec3
     points: tuple[Vec3, ...]
+
+
+@record
+class Attribution:
+    """Whom an object of an asset bank is owed to, and under which licence.
+
+    asset : as in the object table; attribution : the line to publish, "" where none is asked for
+    licence : "cc_by" and its like; version : "3.0"; sha256 : of the file that the source gave
+    """
+
+    asset: str
+    name: str
+    author: str
+    licence: str
+    version: str
+    attribution: str
+    licence_url: str
+    url: str
+    sha256: str
 
 
 @record
@@ -211,6 +231,7 @@ class SequenceMeta:
     """All that a sequence holds beside its channels.
 
     scene : the `SettledScene` as plain data, enough to build the scene again
+    attributions : of every asset of a bank that stands in the object table
     world_to_camera : one 4x4 per frame, OpenCV axes, metres
     intrinsics : 3x3, pixels
     """
@@ -228,6 +249,7 @@ class SequenceMeta:
     view_transform: str
     scene: dict[str, Any]
     provenance: Provenance
+    attributions: tuple[Attribution, ...] = ()
 
     @property
     def name(self) -> str:

@@ -15,6 +15,7 @@ from transphy3d.errors import ShardError
 from transphy3d.files import sha256_file
 from transphy3d.jsonio import record
 from transphy3d.shards import checks
+from transphy3d.shards.credits import credit, credits_of
 from transphy3d.shards.index import INDEX_NAME, SUMS_NAME
 from transphy3d.shards.reader import PathLike, Sequence, open_dataset
 from transphy3d.shards.schema import CHANNELS
@@ -77,7 +78,7 @@ def verify_sequence(
         broken = [*_schema(sequence)] or [*_checksums(sequence)]
         if broken:
             return broken
-        found = [*_cameras(sequence), *_repeated(sequence)]
+        found = [*_cameras(sequence), *_repeated(sequence), *_credits(sequence)]
         return found + (_frames(sequence, stride) if deep else [])
     except (ShardError, OSError, RuntimeError, KeyError, ValueError) as error:
         # HDF5 says in any of these ways that its own structures are damaged.
@@ -104,6 +105,7 @@ def info(path: PathLike | SequenceOf[PathLike]) -> dict[str, Any]:
         "kinds": dict(Counter(row.kind for row in rows).most_common()),
         "optical_classes": dict(Counter(row.optical_class for row in rows).most_common()),
         "categories": dict(Counter(row.category for row in rows).most_common()),
+        "attributions": [credit(item) for item in credits_of(sequences)],
         "stored_bytes": dict(stored),
         "bytes_per_pixel": {name: round(size / pixels, 3) for name, size in stored.items()},
     }
@@ -185,7 +187,7 @@ def _checksums(sequence: Sequence) -> Iterator[Problem]:
                 good, message = False, str(error)
             if not good:
                 yield _at(sequence, number, name, "checksum", message)
-    for name in TABLES:
+    for name in (*TABLES, *(["attributions"] if sequence.attributions else [])):
         table = np.asarray(sequence.table(name))
         if not np.array_equal(digest(table.tobytes()), *_expected(sequence, name)):
             yield _at(sequence, None, name, "checksum", "the table differs from its SHA-256")
@@ -194,6 +196,13 @@ def _checksums(sequence: Sequence) -> Iterator[Problem]:
 def _expected(sequence: Sequence, name: str) -> Array:
     result: Array = sequence.table(f"checksums/{name}")
     return result
+
+
+def _credits(sequence: Sequence) -> Iterator[Problem]:
+    """Every asset of a bank has its attribution."""
+    owed = {row.asset for row in sequence.objects if row.source == "bank"}
+    for asset in sorted(owed - {item.asset for item in sequence.attributions}):
+        yield _at(sequence, None, None, "attributions", f"asset {asset!r} has no attribution")
 
 
 def _cameras(sequence: Sequence) -> Iterator[Problem]:

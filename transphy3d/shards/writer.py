@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from transphy3d.errors import ShardError
 from transphy3d.files import replacing
-from transphy3d.jsonio import to_json
+from transphy3d.jsonio import to_data, to_json
 from transphy3d.shards import codec
 from transphy3d.shards.schema import (
     CHECKSUM_BYTES,
@@ -36,6 +37,7 @@ _TABLE_WORDS = {
     "intrinsics": ("pixel", "3x3; pixel (u, v) has its centre at (u + 0.5, v + 0.5)"),
     "objects": ("m", "one row per instance; lengths in the object's frame, scale included"),
     "scene": ("m", "JSON: the settled scene, enough to build it again; quaternions wxyz"),
+    "attributions": ("1", "JSON: author, licence and address of the bank's assets in the scene"),
     "provenance": ("s", "JSON: versions, host, device, seconds by stage, rejected attempts"),
 }
 
@@ -187,6 +189,8 @@ def _write_tables(group: h5py.Group, meta: SequenceMeta) -> None:
         "scene": np.array(to_json(meta.scene).encode()),
         "provenance": np.array(to_json(meta.provenance).encode()),
     }
+    if meta.attributions:
+        tables["attributions"] = np.array(json.dumps(to_data(meta.attributions)).encode())
     for name, table in tables.items():
         dataset = _write_array(group, name, table)
         dataset.attrs["unit"], dataset.attrs["meaning"] = _TABLE_WORDS[name]
