@@ -75,8 +75,8 @@ class Asked:
 class Trouble:
     """What happens to the next `times` requests whose path holds `path`.
 
-    status : answered instead of the truth, with `headers` and `body`; cut : bytes after which the
-    connection breaks, of the true answer; pause : seconds of silence before it
+    status : answered instead of the truth, with `headers` and `body`
+    cut : bytes of the true answer after which the connection breaks, `hang` seconds later
     """
 
     path: str
@@ -85,14 +85,15 @@ class Trouble:
     headers: dict[str, str] = field(default_factory=dict)
     body: bytes = b'{"detail": "trouble"}'
     cut: int | None = None
-    pause: float = 0.0
+    hang: float = 0.0
 
 
 @dataclass
 class Blendkit:
     """The state of the server.
 
-    downloads_left : of the plan, None for any number; ranges : whether files are served in parts
+    downloads_left : of the plan, None for any number
+    ranges : whether files are served in parts; heeds_versions : whether If-Range is
     links_run_out : how many links, from now on, are expired when they are given
     always_next : whether even the last page names another; next_host : where pages are said to be
     """
@@ -101,6 +102,7 @@ class Blendkit:
     key: str = KEY
     downloads_left: int | None = None
     ranges: bool = True
+    heeds_versions: bool = True
     links_run_out: int = 0
     cuts_by_days: bool = True
     always_next: bool = False
@@ -159,18 +161,16 @@ class _Handler(BaseHTTPRequestHandler):
         pairs = {name: values[0] for name, values in parse_qs(address.query).items()}
         self.blendkit.asked.append(Asked(self.host, address.path, pairs, dict(self.headers)))
         trouble = self.blendkit.trouble(address.path)
-        if trouble:
-            time.sleep(trouble.pause)
         if trouble and trouble.status:
             self.send(trouble.status, trouble.body, trouble.headers)
         else:
-            self.cut = trouble.cut if trouble else None
+            self.trouble = trouble
             self.answer(address.path, address.query)
 
     def answer(self, path: str, query: str) -> None:
         raise NotImplementedError
 
-    cut: int | None = None
+    trouble: Trouble | None = None
 
     def send(self, status: int, body: bytes, headers: dict[str, str] | None = None) -> None:
         self.send_response(status)
@@ -178,11 +178,12 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in (headers or {}).items():
             self.send_header(name, value)
         self.end_headers()
-        if self.cut is None:
+        if not self.trouble:
             self.wfile.write(body)
             return
-        self.wfile.write(body[: self.cut])
+        self.wfile.write(body[: self.trouble.cut])
         self.wfile.flush()
+        time.sleep(self.trouble.hang)
         self.close_connection = True
 
     def send_json(self, status: int, value: Any) -> None:
@@ -272,7 +273,7 @@ class _Files(_Handler):
         tag = f'"{hash(content) & 0xFFFFFFFF:08x}"'
         headers = {"ETag": tag, "Last-Modified": formatdate(0, usegmt=True)}
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        same = self.headers.get("If-Range", tag) == tag
+        same = not self.blendkit.heeds_versions or self.headers.get("If-Range", tag) == tag
         if not (asked and same and self.blendkit.ranges):
             self.send(200, content, headers if self.blendkit.ranges else {})
             return

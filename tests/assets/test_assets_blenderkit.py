@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
+import subprocess
+import time
 import zipfile
 from datetime import date
 from pathlib import Path
@@ -11,7 +14,9 @@ from typing import Any
 
 import pytest
 from blendkit_server import BLEND, KEY, Blendkit, Model, Trouble, identity, serving
-from command_line import run_cli
+from command_line import command, run_cli
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from transphy3d.assets.archives import model_path
 from transphy3d.assets.bank import AssetRecord, Bank
@@ -22,6 +27,7 @@ from transphy3d.assets.sources.blenderkit import Query, Server, scene_of
 from transphy3d.assets.sources.blenderkit_records import choose_file, record_of
 from transphy3d.assets.web import Patience, Web
 from transphy3d.errors import SourceClosed, SourceError
+from transphy3d.jsonio import from_json, to_data
 
 TODAY = date(2026, 6, 1)
 QUICK = Patience(first=0.01, longest=0.02)
@@ -170,6 +176,15 @@ def test_pages_are_followed_to_the_last_even_where_that_one_names_another() -> N
     assert len({asset["assetBaseId"] for asset in found}) == len(found) == 250
 
 
+def test_a_server_whose_pages_never_end_is_left() -> None:
+    with serving([Model(number) for number in range(100)]) as blendkit:
+        page = {"count": 100, "results": [], "next": f"{blendkit.url}/api/v1/search/?page=2"}
+        body = json.dumps(page | {"results": [{"assetBaseId": identity(1)}] * 100}).encode()
+        blendkit.troubles.append(Trouble("/search/", times=1000, status=200, body=body))
+        assert len(list(client(blendkit).search(Query(), TODAY, None))) == 1
+        assert len(blendkit.asked) == 100
+
+
 def test_a_search_that_matches_too_much_is_cut_by_days_and_misses_nothing() -> None:
     models = [
         Model(number, created=f"20{16 + number % 10}-{1 + number % 12:02}-01T00:00:00Z", files={})
@@ -178,6 +193,14 @@ def test_a_search_that_matches_too_much_is_cut_by_days_and_misses_nothing() -> N
     with serving(models) as blendkit:
         found = [asset["assetBaseId"] for asset in client(blendkit).search(Query(), TODAY, None)]
     assert len(set(found)) == len(found) == 10_050
+
+
+def test_a_day_with_more_models_than_a_search_shows_is_told() -> None:
+    told = Told()
+    with serving([Model(number, files={}) for number in range(10_001)]) as blendkit:
+        query = Query(since=date(2024, 3, 1), before=date(2024, 3, 2))
+        assert len(list(client(blendkit, told=told).search(query, TODAY, None))) == 10_000
+    assert told.events == [("left out", {"day": "2024-03-01", "more_than": 10_000})]
 
 
 def test_a_server_that_does_not_cut_by_days_is_found_out() -> None:
@@ -348,7 +371,79 @@ def test_an_answer_that_no_such_server_gives_is_an_error(body: bytes) -> None:
             list(client(blendkit).search(Query(), TODAY, None))
 
 
+@pytest.mark.parametrize(
+    "words", ["Must have full plan to download this asset", "Payment required"]
+)
+def test_a_model_beyond_the_plan_stops_no_other(bank: Bank, words: str) -> None:
+    with serving([Model(1), Model(2)]) as blendkit:
+        server = client(blendkit)
+        search(bank, server)
+        body = json.dumps({"detail": words, "statusCode": 402}).encode()
+        blendkit.troubles.append(Trouble("/downloads/1/", status=402, body=body))
+        assert fetch(bank, server).outcomes == {"refused": 1, "fetched": 1}
+    assert f"402 {words}: needs another plan" in bank.read(f"blenderkit-{identity(1)}").refused
+
+
+def test_a_redirection_to_another_host_takes_no_key_along() -> None:
+    with serving([]) as blendkit, serving([Model(1)], key="") as other:
+        there = other.files_url.replace("127.0.0.1", "localhost")
+        headers = {"Location": f"{there}/thumbnails/1/middle.png"}
+        blendkit.troubles.append(Trouble("/search/", status=302, headers=headers))
+        with pytest.raises(SourceError, match="not JSON"):
+            list(client(blendkit).search(Query(), TODAY, None))
+        assert "Authorization" in blendkit.asked[0].headers
+        assert "Authorization" not in other.asked[0].headers
+
+
+def test_a_key_does_not_travel_unprotected() -> None:
+    web = Web(Told(), QUICK)
+    with pytest.raises(SourceError, match="would travel unprotected; use https"):
+        Server(web, "http://blendkit.test", KEY, scene_of("a bank"))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=9), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+FIELDS = (
+    "assetBaseId", "name", "displayName", "category", "description", "tags", "license", "author",
+    "dictParameters", "files", "canDownload", "canDownloadError", "thumbnailMiddleUrl", "created",
+    "id", "url", "filesSize",
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=len(FIELDS)))
+def test_whatever_a_result_holds_its_record_can_be_written_and_read(asset: dict[str, Any]) -> None:
+    written = record_of({**asset, "assetBaseId": identity(1)}, "https://blendkit.test")
+    assert from_json(AssetRecord, json.dumps(to_data(written), allow_nan=False)) == written
+    with contextlib.suppress(SourceError):
+        record_of(asset, "https://blendkit.test")
+
+
 # Downloads
+
+
+@pytest.mark.usefixtures("account")
+def test_a_run_that_is_killed_is_gone_on_with_by_the_next(bank: Bank) -> None:
+    with serving([Model(1, files={"blend": LONG})]) as blendkit:
+        place = ("--bank", bank.root, "--server", blendkit.url)
+        run_cli("assets", "search", *place)
+        blendkit.troubles.append(Trouble("/assets/", cut=200_000, hang=5.0))
+        with subprocess.Popen(command("assets", "fetch", *place)) as run:
+            while not any(part.stat().st_size for part in bank.partial.glob("*.part")):
+                assert run.poll() is None
+                time.sleep(0.02)
+            run.kill()
+        assert run_cli("assets", "fetch", *place).stdout.split() == ["fetched", "1"]
+        last = [one for one in blendkit.asked if "/assets/" in one.path][-1]
+    assert int(last.headers["Range"][len("bytes=") : -1]) > 0
+    asset = bank.read(f"blenderkit-{identity(1)}")
+    assert model_path(bank, asset).read_bytes() == LONG
+    assert not list(bank.partial.iterdir())
 
 
 def test_one_forbidden_model_stops_no_other(bank: Bank) -> None:
@@ -416,7 +511,7 @@ def test_a_server_without_ranges_sends_a_broken_file_whole_again(bank: Bank) -> 
 def test_the_next_run_goes_on_with_what_an_earlier_one_got(bank: Bank) -> None:
     with serving([Model(1, files={"blend": LONG})]) as blendkit:
         blendkit.troubles.append(Trouble("/assets/", cut=200_000))
-        blendkit.troubles.append(Trouble("/assets/", times=3, cut=0))
+        blendkit.troubles.append(Trouble("/assets/", times=4, cut=0))
         assert found_and_fetched(bank, blendkit).file is None
         fetch(bank, client(blendkit))
         last = [one for one in blendkit.asked if "/assets/" in one.path][-1]
@@ -425,10 +520,14 @@ def test_the_next_run_goes_on_with_what_an_earlier_one_got(bank: Bank) -> None:
     assert model_path(bank, asset).read_bytes() == LONG
 
 
-def test_a_file_that_changed_in_between_is_fetched_from_its_beginning(bank: Bank) -> None:
-    with serving([Model(1, files={"blend": LONG})]) as blendkit:
+@pytest.mark.parametrize("heeds_versions", [True, False])
+def test_a_file_that_changed_in_between_is_fetched_from_its_beginning(
+    bank: Bank, heeds_versions: bool
+) -> None:
+    models = [Model(1, files={"blend": LONG})]
+    with serving(models, heeds_versions=heeds_versions) as blendkit:
         blendkit.troubles.append(Trouble("/assets/", cut=200_000))
-        blendkit.troubles.append(Trouble("/assets/", times=3, cut=0))
+        blendkit.troubles.append(Trouble("/assets/", times=4, cut=0))
         found_and_fetched(bank, blendkit)
         changed = LONG.replace(b"geometry", b"GEOMETRY")
         blendkit.model(1).files["blend"] = changed

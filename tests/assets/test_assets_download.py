@@ -55,6 +55,31 @@ def test_a_leftover_longer_than_the_file_is_begun_again(
     assert part.read_bytes() == BLEND
 
 
+def test_a_part_that_nobody_asked_for_is_an_error(
+    blendkit: Blendkit, web: Web, tmp_path: Path
+) -> None:
+    part = tmp_path / "model.part"
+    part.write_bytes(b"x" * 10)
+    part.with_suffix(".validator").write_text('"tag"')
+    headers = {"Content-Range": "bytes 20-30/31", "ETag": '"tag"'}
+    blendkit.troubles.append(Trouble(PICTURE, status=206, headers=headers, body=b"y" * 11))
+    with pytest.raises(SourceError, match="sends another part"):
+        download(web, blendkit.files_url + PICTURE, part, Bounds())
+
+
+def test_a_line_that_breaks_often_but_brings_something_each_time_suffices(
+    blendkit: Blendkit, web: Web, tmp_path: Path
+) -> None:
+    long = BLEND * 200
+    blendkit.models.append(Model(2, files={"blend": long}))
+    blendkit.valid.add("verify=1")
+    blendkit.troubles.append(Trouble("/assets/", times=6, cut=130_000))
+    part = tmp_path / "model.part"
+    download(web, f"{blendkit.files_url}/assets/2/blend?verify=1", part, Bounds(), len(long))
+    assert part.read_bytes() == long
+    assert len(blendkit.asked) == 7
+
+
 def test_a_file_that_announces_too_many_bytes_is_not_read(
     blendkit: Blendkit, web: Web, tmp_path: Path
 ) -> None:

@@ -50,19 +50,8 @@ def download(web: Web, url: str, part: Path, bounds: Bounds, expected: int | Non
     expected : bytes that the file must have, where its source says so
     Raises SourceError if it cannot be had now (`passing`), or is too large or of another size.
     """
-    deadline = time.monotonic() + bounds.seconds
     with _alone(part) as sink:
-        for attempt in range(web.patience.attempts):
-            try:
-                _receive(web, url, sink, part, bounds, deadline)
-                break
-            except BROKEN_OFF:
-                web.wait(url, web.patience.pause(attempt))
-        else:
-            raise SourceError(
-                f"{shown(url)}: breaks off every time; run again to go on from {sink.tell()} bytes",
-                passing=True,
-            )
+        _persist(web, url, sink, part, bounds)
     _validator(part).unlink(missing_ok=True)
     _check_size(url, part, expected)
 
@@ -83,46 +72,74 @@ def suffix_of(path: Path) -> str:
     return suffix
 
 
+class _Stale(Exception):
+    """What is there already is of another version than the server has now."""
+
+
+def _persist(web: Web, url: str, sink: BinaryIO, part: Path, bounds: Bounds) -> None:
+    """Receive until the end; only attempts that bring nothing new count against patience."""
+    deadline = time.monotonic() + bounds.seconds
+    attempt = 0
+    while attempt < web.patience.attempts:
+        before = sink.seek(0, os.SEEK_END)
+        try:
+            _receive(web, url, sink, _validator(part), bounds, deadline)
+            return
+        except _Stale:
+            _validator(part).unlink()
+        except BROKEN_OFF:
+            attempt = 0 if sink.seek(0, os.SEEK_END) > before else attempt + 1
+            web.wait(url, web.patience.pause(attempt))
+    raise SourceError(
+        f"{shown(url)}: breaks off every time; run again to go on from {before} bytes",
+        passing=True,
+    )
+
+
 def _receive(
-    web: Web, url: str, sink: BinaryIO, part: Path, bounds: Bounds, deadline: float
+    web: Web, url: str, sink: BinaryIO, validator: Path, bounds: Bounds, deadline: float
 ) -> None:
     """One request: the rest of the file if the server gives it, or else all of it."""
-    validator = _validator(part)
     have = sink.seek(0, os.SEEK_END) if validator.exists() else 0
     headers = {"Accept-Encoding": "identity"}
     if have:
         headers |= {"Range": f"bytes={have}-", "If-Range": validator.read_text()}
     try:
         with web.get(url, headers) as response:
-            start = _start(response) if have else 0
+            start = _start(response, have, headers.get("If-Range", ""))
             sink.seek(start)
             sink.truncate()
             _note_version(response, validator)
             _copy(response, sink, bounds, deadline)
     except SourceError as error:
-        if not have or error.status != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
-            raise
-        # The part is longer than the file is now.
-        validator.unlink()
-        _receive(web, url, sink, part, bounds, deadline)
+        if have and error.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            raise _Stale from error
+        raise
 
 
-def _start(response: requests.Response) -> int:
-    """Where the body begins in the file: 0 unless the server sends a part."""
+def _start(response: requests.Response, have: int, version: str) -> int:
+    """Where the body begins in the file: 0 unless the server sends the part asked for."""
     if response.status_code != HTTPStatus.PARTIAL_CONTENT:
         return 0
+    if have and _version(response) != version:
+        raise _Stale
     found = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-    if not found:
-        raise SourceError(f"{shown(response.url)}: sends a part without saying which")
-    return int(found[1])
+    if not found or int(found[1]) != have:
+        raise SourceError(f"{shown(response.url)}: sends another part than was asked for")
+    return have
+
+
+def _version(response: requests.Response) -> str:
+    """What names the bytes of this answer; a weak ETag does not, and packed bytes are others."""
+    if "Content-Encoding" in response.headers:
+        return ""
+    tag = response.headers.get("ETag", "")
+    return tag if tag and not tag.startswith("W/") else response.headers.get("Last-Modified", "")
 
 
 def _note_version(response: requests.Response, validator: Path) -> None:
-    """Keep what names this version; a weak ETag names no bytes, and a packed body no range."""
-    tag = response.headers.get("ETag", "")
-    version = "" if tag.startswith("W/") else tag
-    version = version or response.headers.get("Last-Modified", "")
-    if version and "Content-Encoding" not in response.headers:
+    version = _version(response)
+    if version:
         write_text(validator, version)
     else:
         validator.unlink(missing_ok=True)

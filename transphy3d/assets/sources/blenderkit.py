@@ -25,6 +25,7 @@ PAGE_SIZE = 100
 # A search shows no more than this, however many match (Elasticsearch's window).
 WINDOW = 10_000
 FIRST_DAY = date(2016, 1, 1)
+# "Limit of models exceeded"; other refusals by the plan are about one model.
 LIMIT_WORDS = ("limit", "exceeded")
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -131,23 +132,25 @@ class Server:
         first = self._ask(self._search_url(query))
         halves = query.split(today)
         fits = _count(first) < WINDOW or (most is not None and most < WINDOW)
-        if fits or len(halves) == 1:
-            yield from self._pages(query, first)
+        if not fits and len(halves) > 1:
+            for half in halves:
+                yield from self._split(half, today, most)
             return
-        for half in halves:
-            yield from self._split(half, today, most)
+        if not fits:
+            self.web.progress.event("left out", day=str(query.since), more_than=WINDOW)
+        yield from self._pages(query, first)
 
     def _pages(self, query: Query, page: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The results of a page and of all that follow it."""
-        asked: set[str] = set()
-        while True:
-            for asset in _results(page):
+        given = 0
+        while results := _results(page):
+            for asset in results:
                 _check_span(query, asset)
                 yield asset
+            given += len(results)
             following = page.get("next")
-            if not isinstance(following, str) or following in asked:
+            if not isinstance(following, str) or given >= WINDOW:
                 return
-            asked.add(following)
             try:
                 page = self._ask(self._own(following, keep_query=True))
             except SourceError as error:
@@ -183,9 +186,7 @@ class Server:
         """The refusal with what it means and what to do."""
         said = str(error).lower()
         used_up = all(word in said for word in LIMIT_WORDS)
-        if error.status == HTTPStatus.PAYMENT_REQUIRED or (
-            error.status == HTTPStatus.FORBIDDEN and used_up
-        ):
+        if error.status in (HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN) and used_up:
             return SourceClosed(
                 f"{error}: your plan gives no more downloads now; run the same command again "
                 "when it does, what is fetched is kept",
@@ -199,6 +200,8 @@ class Server:
             )
         if error.status == HTTPStatus.UNAUTHORIZED:
             return SourceError(f"{error}: needs an account; set {KEY_VARIABLE}", error.status)
+        if error.status == HTTPStatus.PAYMENT_REQUIRED:
+            return SourceError(f"{error}: needs another plan", error.status)
         if error.status == HTTPStatus.FORBIDDEN and "scene_uuid" in said:
             return SourceClosed(f"{error}: the server takes no downloads under {self.scene}")
         return error

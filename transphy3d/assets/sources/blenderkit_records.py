@@ -69,7 +69,7 @@ def objection(asset: dict[str, Any]) -> str:
     shaders = {str(shader) for shader in _list(parameters.get("shaders"))}
     if shaders and not shaders & GLASS_OR_GLOSS:
         return f"its shaders cannot be glassy or glossy: {', '.join(sorted(shaders)[:8])}"
-    if asset.get("license") not in LICENCES:
+    if str(asset.get("license")) not in LICENCES:
         return f"its licence is {plain(str(asset.get('license')), 80)}, which is not known here"
     return _denial(asset)
 
