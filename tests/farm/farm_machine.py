@@ -36,14 +36,16 @@ from transphy3d.job import load_job
 JOB = load_job("smoke", ["frames=2", "output.channels=[rgb]", "run.attempts=2"])
 UNITS = 2
 WORKERS = 3
-MOST_TURNS = 3000
+MOST_TURNS = 400
 MOST_STEPS = 40  # file operations of one process in a row
 MOST_PROCESSES = 12
+BAD = ("crash", "error", "timeout", "vanished", "lost", "skipped")
 FILE_EVENTS = {
     *("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"),
     *("os.scandir", "os.listdir", "shutil.rmtree"),
 }
 
+LOOKS = ("os.scandir", "os.listdir")
 _machine: Machine | None = None
 
 
@@ -82,27 +84,40 @@ class Process(threading.Thread):
         self.over = True
         self.machine.back.release()
 
-    def step(self) -> None:
-        """Before a file operation: look at the invariants, and perhaps give way."""
+    def step(self, changes: bool) -> None:
+        """Before a file operation: look at the invariants, and perhaps give way.
+
+        changes : whether the operation may change what others see
+        """
         if self.watching:
             return
         if self.dead:
             raise Killed
-        self.watching = True
-        self.machine.look()
-        self.watching = False
+        self.look()
         self.steps -= 1
         if self.steps < 0:
-            self.machine.back.release()
-            self.go.acquire()
-            if self.dead:
-                raise Killed
+            self.give_way()
+        self.machine.changed = changes
+
+    def give_way(self) -> None:
+        """Let others go on, and wait for the next turn."""
+        self.machine.back.release()
+        self.go.acquire()
+        if self.dead:
+            raise Killed
+
+    def look(self) -> None:
+        self.watching = True
+        if self.machine.changed:
+            self.machine.look()
+        self.watching = False
 
 
 @dataclass
 class Machine:
     """One schedule: who runs when, who dies where, and what must hold throughout.
 
+    stormy : whether anything is still disturbed; changed : whether there is something new to see
     seen : files that appeared in `sequences`, by unit, as inodes; damaged, dead : units that were
         cut, or given up
     clock : what every process's monotonic clock says; wall : what their wall clocks are off by
@@ -111,6 +126,7 @@ class Machine:
     root: Path
     random: np.random.Generator
     stormy: bool = True
+    changed: bool = False
     clock: float = 0.0
     wall: float = 0.0
     back: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
@@ -171,6 +187,7 @@ class Machine:
         process.steps = steps
         process.go.release()
         self.back.acquire()
+        self.look()
         self.look_at_numbers()
 
     def disturb(self, process: Process) -> None:
@@ -221,7 +238,7 @@ class Machine:
         while open_units := agents._open_units(agent):
             pick = agents._pick(agent, open_units)
             if pick is None:
-                process.step()
+                process.give_way()
                 continue
             agent.position = (pick.index + 1) % UNITS
             with contextlib.suppress(units.DiskFull, units.DeviceError, Interrupted):
@@ -312,14 +329,15 @@ class Machine:
                 self.broken.append(f"unit {index} is lost")
 
     def look_at_death(self, index: int) -> None:
-        """A unit that is given up has failed often enough by now, or once for good.
+        """A unit that is given up has failed often enough, or once for good.
 
-        Judged when it happens: who was stopped for longer than a lease has vanished until it wakes.
+        Who was stopped for longer than a lease has vanished, for all that others can see, until it
+        wakes and finds the unit lost, or nothing left to do.
         """
         tries = read_tries(self.run.attempts(index))
         final = any(t.outcome == "impossible" for t in tries)
-        counted = sum(t.counts for t in tries) >= JOB.run.attempts
-        if not (read_dead(self.run, index).reason and (final or counted)):
+        bad = [t for t in tries if t.outcome in BAD]
+        if not (read_dead(self.run, index).reason and (final or len(bad) >= JOB.run.attempts)):
             self.broken.append(f"unit {index} is dead without a reason")
 
 
@@ -327,7 +345,7 @@ def _on_event(event: str, arguments: tuple[object, ...]) -> None:
     if _machine is not None and event in FILE_EVENTS:
         thread = threading.current_thread()
         if isinstance(thread, Process):
-            thread.step()
+            thread.step(event not in LOOKS)
 
 
 sys.addaudithook(_on_event)

@@ -7,6 +7,7 @@ import re
 import shutil
 import time
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from transphy3d.files import publish_new, sha256_file, write_json
 from transphy3d.jsonio import from_json, to_data
 
 SCRATCH_VARIABLE = "TRANSPHY3D_SCRATCH"
-SCRATCH_FILE = re.compile(r"\.(\d+)\.h5\..*part")
+SCRATCH_FILE = re.compile(r"\.(\d+)\.h5\.(\d+)\.part")
 
 
 def scratch_file(run: RunDir, index: int, number: int) -> Path:
@@ -143,9 +144,22 @@ def _remove_damaged(run: RunDir, index: int) -> bool:
     return not whole
 
 
+def remove_older_scratch(run: RunDir, index: int, number: int) -> None:
+    """Remove what earlier tries at a unit left unpublished; later ones may still be writing."""
+    for file, unit, attempt in _scratch_files(run):
+        if unit == index and attempt < number:
+            file.unlink(missing_ok=True)
+
+
 def remove_leftovers(run: RunDir) -> None:
     """Remove what killed processes left beside sequences that are published."""
-    for file in run.sequences.glob(".*.part"):
-        found = SCRATCH_FILE.fullmatch(file.name)
-        if found and is_published(run, int(found[1])):
+    for file, unit, _ in _scratch_files(run):
+        if is_published(run, unit):
             file.unlink(missing_ok=True)
+
+
+def _scratch_files(run: RunDir) -> Iterator[tuple[Path, int, int]]:
+    """What lies unpublished beside sequences: file, unit, number of the try."""
+    for file in run.sequences.glob(".*.part"):
+        if found := SCRATCH_FILE.search(file.name):
+            yield file, int(found[1]), int(found[2])

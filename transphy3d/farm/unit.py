@@ -36,10 +36,16 @@ from transphy3d.farm.attempts import (
 from transphy3d.farm.blender_process import count_frames
 from transphy3d.farm.control import is_cancelled
 from transphy3d.farm.lease import Holder, Lease, LostClaim, Observer, beating, take
-from transphy3d.farm.published import adopt, is_published, publish_sequence, scratch_file
+from transphy3d.farm.published import (
+    adopt,
+    is_published,
+    publish_sequence,
+    remove_older_scratch,
+    scratch_file,
+)
 from transphy3d.farm.rundir import RunDir, read_plan
 from transphy3d.farm.space import clear_stage, is_nearly_full
-from transphy3d.files import is_full, remove_scratch
+from transphy3d.files import is_full
 from transphy3d.job import identity
 from transphy3d.scenes.stage import Phase, phases_for
 
@@ -190,7 +196,7 @@ def _nothing_left(current: Try) -> Result | None:
 
 
 def _make(current: Try, make: Make) -> None:
-    remove_scratch(current.run.sequence(current.index))
+    remove_older_scratch(current.run, current.index, current.number)
     make(current)
     current.stage = "publish"
     current.lease.saw(frames=current.job.frames, device=current.device)
