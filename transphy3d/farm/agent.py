@@ -22,8 +22,8 @@ from transphy3d.farm.hosts import check_host, note_failure, note_success
 from transphy3d.farm.lease import Holder, Observer, is_gone, this_process
 from transphy3d.farm.pace import frame_seconds, seconds_left
 from transphy3d.farm.packer import Packer
-from transphy3d.farm.published import is_published, published, read_done
-from transphy3d.farm.rundir import RunDir, read_job, read_plan
+from transphy3d.farm.published import check_scratch, is_published, published, read_done
+from transphy3d.farm.rundir import RunDir, check_writable, read_job, read_plan
 from transphy3d.farm.unit_process import (
     EXIT_BUSY,
     last_words,
@@ -119,6 +119,8 @@ def _make_agent(
     root: Path, progress: Progress, share: tuple[int, int], seconds: float | None
 ) -> _Agent:
     job, run, units = read_job(root), RunDir(root), read_plan(root).units
+    check_writable(run)
+    check_scratch()
     if seconds is None and os.environ.get(SLURM_END, "").isdigit():
         seconds = int(os.environ[SLURM_END]) - time.time()
     return _Agent(

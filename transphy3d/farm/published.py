@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from transphy3d.errors import RunError
 from transphy3d.farm.attempts import Attempt, Done, numbers_in, read_attempts
 from transphy3d.farm.lease import Lease, LostClaim
 from transphy3d.farm.rundir import RunDir
@@ -20,6 +22,8 @@ from transphy3d.files import publish_new, sha256_file, write_json
 from transphy3d.jsonio import from_json, to_data
 
 SCRATCH_VARIABLE = "TRANSPHY3D_SCRATCH"
+SCRATCH_PREFIX = "transphy3d-sequence-"
+ABANDONED_SECONDS = 86400.0  # a sequence's file is written within minutes
 SCRATCH_FILE = re.compile(r"\.(\d+)\.h5\.(\d+)\.part")
 
 
@@ -31,7 +35,29 @@ def scratch_file(run: RunDir, index: int, number: int) -> Path:
     folder = os.environ.get(SCRATCH_VARIABLE)
     if not folder:
         return _beside(run, index, number)
-    return Path(folder) / f"{run.root.resolve().name}-{index:06d}-{number}-{os.getpid()}.h5"
+    return Path(folder) / f"{SCRATCH_PREFIX}{index:06d}-{number}-{os.getpid()}.h5"
+
+
+def check_scratch() -> None:
+    """Make the folder that TRANSPHY3D_SCRATCH names, and empty it of what dead processes left.
+
+    Raises RunError when it cannot be written.
+    """
+    name = os.environ.get(SCRATCH_VARIABLE)
+    if not name:
+        return
+    folder = Path(name)
+    with contextlib.suppress(OSError):
+        folder.mkdir(parents=True, exist_ok=True)
+    if not (folder.is_dir() and os.access(folder, os.W_OK)):
+        raise RunError(
+            f"{SCRATCH_VARIABLE} is {name!r}, which is no folder that can be written; name one on "
+            "this node's own disk, or unset it"
+        )
+    for left in folder.glob(f"{SCRATCH_PREFIX}*.h5"):
+        with contextlib.suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                left.unlink()
 
 
 def _beside(run: RunDir, index: int, number: int) -> Path:

@@ -215,6 +215,16 @@ def _check_same(run: RunDir, plan: Plan) -> None:
         )
 
 
+def check_writable(run: RunDir) -> None:
+    """Raise RunError for a planned run that this process may not work in."""
+    for folder in (run.root, run.sequences, run.units):
+        if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
+            raise RunError(
+                f"{folder}: is missing or cannot be written by this user on this host; mount it for "
+                "writing, or change its owner or mode"
+            )
+
+
 def read_plan(root: Path) -> Plan:
     """The plan of a run directory. Raises RunError where there is none."""
     path = RunDir(root).plan_file

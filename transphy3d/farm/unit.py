@@ -38,12 +38,13 @@ from transphy3d.farm.control import is_cancelled
 from transphy3d.farm.lease import Holder, Lease, LostClaim, Observer, beating, take
 from transphy3d.farm.published import (
     adopt,
+    check_scratch,
     is_published,
     publish_sequence,
     remove_older_scratch,
     scratch_file,
 )
-from transphy3d.farm.rundir import RunDir, read_plan
+from transphy3d.farm.rundir import RunDir, check_writable, read_plan
 from transphy3d.farm.space import clear_stage, is_nearly_full
 from transphy3d.files import is_full
 from transphy3d.job import identity
@@ -112,7 +113,7 @@ Make = Callable[[Try], None]
 
 
 def check_unit(job: Job, run: RunDir, index: int) -> None:
-    """Raise RunError for a unit or a job that is not the planned one."""
+    """Raise RunError for a unit or job that is not the planned one, or folders not to write to."""
     plan = read_plan(run.root)
     if not 0 <= index < plan.units:
         raise RunError(
@@ -123,6 +124,8 @@ def check_unit(job: Job, run: RunDir, index: int) -> None:
             f"{run.job_file}: it, a file that it names or transphy3d has changed since the run was "
             "planned; restore it, or plan into another folder"
         )
+    check_writable(run)
+    check_scratch()
 
 
 def work(
