@@ -153,6 +153,7 @@ def _start(blendkit: Blendkit, handler: type[_Handler]) -> ThreadingHTTPServer:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
     blendkit: Blendkit
     host = ""
 
