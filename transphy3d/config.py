@@ -94,10 +94,10 @@ class AcceptConfig(Section):
     """
 
     area: Fraction = Field(
-        0.15, description="share of the surface that must look so for the material graph to vote"
+        0.3, description="share of the surface that must look so for the material graph to vote"
     )
     decisive_area: Fraction = Field(
-        0.3, description="share from which the material graph needs no other vote"
+        0.5, description="share from which the material graph needs no other vote"
     )
     word: Fraction = Field(0.5, description="score of names from which they vote")
     decisive_word: Fraction = Field(

@@ -23,7 +23,7 @@ MAX_ANSWER = 16 << 20  # bytes of the report; a thousand materials take one
 PHONG = (".obj", ".fbx")
 SHAPE_ONLY = (".ply", ".stl")
 FROSTED = 0.5  # what frosted surface counts for beside clear one
-GLOSSY = 0.25  # what gloss counts for beside a mirror; varnished wood has it as ceramic has
+GLOSSY = 0.4  # what gloss counts for beside a mirror; varnished wood has it as ceramic has
 
 
 def inspect(path: Path, timeout: float = TIMEOUT) -> Inspection:

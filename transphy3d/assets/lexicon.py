@@ -26,7 +26,7 @@ HEAD_FIRST = ("fr", "es", "it", "pt")
 SIDE = 0.7  # of a word that only describes the thing
 TAG, CATEGORY, DESCRIPTION = 0.7, 0.5, 0.5  # how far places other than the name are believed
 MOST = 4  # reasons that are given
-DECISIVE_AREA = 0.3  # share of the surface from which a material's name counts whole
+DECISIVE_AREA = 0.5  # share of the surface from which a material's name counts whole
 ACCENTS = re.compile(r"[\u0300-\u036f]")  # on Latin letters; those on kana change the word
 PART = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+|[^\W\d_a-zA-Z]+")
 # Han, kana and hangul: written without spaces, so that words are found inside of words.
