@@ -23,8 +23,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 NODES = ("n0", "n1")
-CONTROLLER_PORT = 17000
-NODE_PORTS = {"n0": 17001, "n1": 17002}
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "unshare")
 SBIN = "/usr/sbin"  # where Debian keeps daemons, not on every user's path
 WAIT_SECONDS = 60.0
@@ -52,7 +50,6 @@ TaskPlugin=task/none
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
-EnforcePartLimits=NO
 SwitchType=switch/none
 SelectType=select/cons_tres
 SelectTypeParameters=CR_Core
@@ -61,16 +58,18 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=1,sched_min_interval=0,bf
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
-SlurmdTimeout=6
+SlurmdTimeout=4
 KillWait=10
 MinJobAge=3600
 MaxArraySize=101
 GresTypes=gpu
-NodeName=n0 NodeAddr=127.0.0.1 Port={n0} CPUs=2 RealMemory=4000 Gres=gpu:2
-NodeName=n1 NodeAddr=127.0.0.1 Port={n1} CPUs=2 RealMemory=4000 Gres=gpu:2
+NodeName=n0 NodeAddr=127.0.0.1 Port={n0} CPUs=4 RealMemory=4000 Gres=gpu:2
+NodeName=n1 NodeAddr=127.0.0.1 Port={n1} CPUs=4 RealMemory=4000 Gres=gpu:2
+NodeName=n2 NodeAddr=127.0.0.1 CPUs=4 RealMemory=4000 State=DOWN
 PartitionName=gpu Nodes=n0,n1 Default=YES MaxTime=60 PriorityTier=1
 PartitionName=urgent Nodes=n0,n1 MaxTime=60 PriorityTier=10 PreemptMode=OFF
 PartitionName=cpu Nodes=n0,n1 MaxTime=60 PriorityTier=1 OverSubscribe=FORCE:4
+PartitionName=bare Nodes=n2 MaxTime=60
 """
 GRES_CONF = "NodeName=n[0-1] Name=gpu File=/dev/zero,/dev/full\n"
 
@@ -109,12 +108,29 @@ class SlurmCluster:
         self._start(name, [*_namespaces(), "sh", "-c", inner])
 
     def kill_node(self, name: str) -> None:
-        """Cut a node's power: every process on it is gone at once."""
-        self._stop(name, signal.SIGKILL)
+        """Cut a node's power: with the first process of its namespace, all on it are gone."""
+        parent = self.daemons.pop(name)
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children").read_text().split()
+        for child in children:
+            os.kill(int(child), signal.SIGKILL)
+        parent.wait(timeout=10)
 
     def node_state(self, name: str) -> str:
         """State of a node in capitals, as IDLE, MIXED or DOWN."""
         return _fields(self.call("scontrol", "show", "node", "-o", name))["State"]
+
+    def revive(self) -> None:
+        """Both nodes idle again, whatever was done to them."""
+        for name in NODES:
+            if name not in self.daemons:
+                self.start_node(name)
+            if "DRAIN" in self.node_state(name):
+                self.call("scontrol", "update", f"NodeName={name}", "State=RESUME")
+        wait_for(lambda: all(self.node_state(n) == "IDLE" for n in NODES), "nodes are idle")
+
+    def drain_node(self, name: str) -> None:
+        """Give a node no more jobs."""
+        self.call("scontrol", "update", f"NodeName={name}", "State=DRAIN", "Reason=test")
 
     def jobs(self, *ids: int) -> list[dict[str, str]]:
         """Fields of the jobs with these ids, array tasks one by one; of all jobs without ids."""
@@ -141,9 +157,9 @@ class SlurmCluster:
                 **options,
             )
 
-    def _stop(self, name: str, number: int) -> None:
-        daemon = self.daemons.pop(name)
-        daemon.send_signal(number)
+    @staticmethod
+    def _stop(daemon: subprocess.Popen[bytes]) -> None:
+        daemon.terminate()
         try:
             daemon.wait(timeout=10)
         except subprocess.TimeoutExpired:
@@ -153,9 +169,10 @@ class SlurmCluster:
     def stop(self) -> None:
         """End everything; nodes first, so that no job outlives the controller."""
         for name in [n for n in NODES if n in self.daemons]:
-            self._stop(name, signal.SIGKILL)
-        for name in list(self.daemons):
-            self._stop(name, signal.SIGTERM)
+            self.kill_node(name)
+        for name in reversed(self.daemons):
+            self._stop(self.daemons[name])
+        self.daemons.clear()
 
 
 @contextlib.contextmanager
@@ -167,9 +184,7 @@ def slurm_cluster(folder: Path) -> Iterator[SlurmCluster]:
         _start_munge(cluster)
         cluster._start("slurmctld", ["slurmctld", "-D", "-i"])
         wait_for(lambda: _answers(cluster), "slurmctld answers")
-        for name in NODES:
-            cluster.start_node(name)
-        wait_for(lambda: all(cluster.node_state(n) == "IDLE" for n in NODES), "nodes are idle")
+        cluster.revive()
         yield cluster
     finally:
         cluster.stop()
@@ -194,15 +209,25 @@ def _write_settings(folder: Path) -> None:
     for name in ("state", "spool-n0", "spool-n1"):
         (folder / name).mkdir(parents=True)
     folder.chmod(0o755)
+    controller_port, *node_ports = _free_ports(1 + len(NODES))
     text = SLURM_CONF.format(
         host=socket.gethostname(),
         user=getpass.getuser(),
         folder=folder,
-        controller_port=CONTROLLER_PORT,
-        **NODE_PORTS,
+        controller_port=controller_port,
+        **dict(zip(NODES, node_ports, strict=True)),
     )
     (folder / "slurm.conf").write_text(text)
     (folder / "gres.conf").write_text(GRES_CONF)
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on at the moment."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
 
 
 def _start_munge(cluster: SlurmCluster) -> None:

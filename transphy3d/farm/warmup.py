@@ -20,10 +20,14 @@ from transphy3d.versions import versions
 
 SIZE = 64
 CACHES = {"OPTIX_CACHE_PATH": "optix", "CUDA_CACHE_PATH": "cuda"}
+# Where kernels outlive a scratch folder that a scheduler removes with each job.
+KERNELS_VARIABLE = "TRANSPHY3D_KERNELS"
 
 
 def node_folder() -> Path:
-    """This user's folder on the node's own disk, for what is of use to this node alone."""
+    """A folder on the node's own disk, for what is of use to this node alone."""
+    if kernels := os.environ.get(KERNELS_VARIABLE):
+        return Path(kernels)
     base = os.environ.get(SCRATCH_VARIABLE) or tempfile.gettempdir()
     return Path(base) / f"transphy3d-{os.getuid()}"
 

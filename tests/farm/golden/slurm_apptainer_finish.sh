@@ -14,10 +14,9 @@
 
 run=/shared/runs/bottles
 
-kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
-export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
-mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"
 trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 
-apptainer exec --nv --bind "$run" --bind "$TRANSPHY3D_SCRATCH" --bind "$kernels" --bind /shared/assets --cleanenv /shared/images/transphy3d.sif transphy3d finish --out "$run" --progress plain
+apptainer exec --nv --bind "$run" --bind "$TRANSPHY3D_SCRATCH" --bind "$TRANSPHY3D_KERNELS" --bind /shared/assets --no-home /shared/images/transphy3d.sif transphy3d finish --out "$run" --progress plain

@@ -18,16 +18,15 @@
 
 run=/shared/runs/bottles
 
-kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
-export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
-mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"
 trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 
 agents=()
 for ((n = 0; n < 4; n++)); do
     device=$(cut -d, -f$((n + 1)) <<<"$CUDA_VISIBLE_DEVICES")
-    apptainer exec --nv --bind "$run" --bind "$TRANSPHY3D_SCRATCH" --bind "$kernels" --bind /shared/assets --cleanenv /shared/images/transphy3d.sif env CUDA_VISIBLE_DEVICES="$device" transphy3d \
+    apptainer exec --nv --bind "$run" --bind "$TRANSPHY3D_SCRATCH" --bind "$TRANSPHY3D_KERNELS" --bind /shared/assets --no-home /shared/images/transphy3d.sif env CUDA_VISIBLE_DEVICES="$device" transphy3d \
         work --out "$run" --share "$((SLURM_ARRAY_TASK_ID * 4 + n))/400" \
         --seconds 14280 --progress plain &
     agents+=($!)

@@ -25,10 +25,9 @@ module load python/3.11
 export LD_PRELOAD='/shared/my lib.so'
 ulimit -n 4096
 
-kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=/scratch/$USER/transphy3d-$SLURM_JOB_ID
-export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
-mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"
 trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 
 agents=()

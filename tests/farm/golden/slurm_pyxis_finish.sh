@@ -14,10 +14,9 @@
 
 run=/shared/runs/bottles
 
-kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
-export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
-mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"
 trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 
-srun --overlap --ntasks=1 --cpu-bind=none --container-image=/shared/images/transphy3d.sqsh --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl transphy3d finish --out "$run" --progress plain
+srun --overlap --ntasks=1 --cpu-bind=none --container-image=/shared/images/transphy3d.sqsh --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$TRANSPHY3D_KERNELS":"$TRANSPHY3D_KERNELS",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl transphy3d finish --out "$run" --progress plain

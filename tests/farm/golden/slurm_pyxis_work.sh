@@ -17,16 +17,15 @@
 
 run=/shared/runs/bottles
 
-kernels=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
+export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
-export XDG_CACHE_HOME=$kernels CUDA_CACHE_PATH=$kernels/cuda OPTIX_CACHE_PATH=$kernels/optix
-mkdir -p "$TRANSPHY3D_SCRATCH" "$kernels"
+mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"
 trap 'rm -rf -- "$TRANSPHY3D_SCRATCH"' EXIT
 
 agents=()
 for ((n = 0; n < 2; n++)); do
     device=$(cut -d, -f$((n + 1)) <<<"$CUDA_VISIBLE_DEVICES")
-    srun --overlap --ntasks=1 --cpu-bind=none --container-image=/shared/images/transphy3d.sqsh --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$kernels":"$kernels",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl env CUDA_VISIBLE_DEVICES="$device" transphy3d \
+    srun --overlap --ntasks=1 --cpu-bind=none --container-image=/shared/images/transphy3d.sqsh --container-mounts="$run":"$run","$TRANSPHY3D_SCRATCH":"$TRANSPHY3D_SCRATCH","$TRANSPHY3D_KERNELS":"$TRANSPHY3D_KERNELS",/shared/assets:/shared/assets,/etc/ssl:/etc/ssl env CUDA_VISIBLE_DEVICES="$device" transphy3d \
         work --out "$run" --share "$((SLURM_ARRAY_TASK_ID * 2 + n))/2002" \
         --progress plain &
     agents+=($!)

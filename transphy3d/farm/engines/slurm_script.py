@@ -147,7 +147,7 @@ def _command(profile: SlurmProfile, *, devices: bool) -> str:
 def _enter(container: Container, gpus: bool) -> str:
     """The command that runs another one in the container."""
     options = map(shlex.quote, container.options)
-    own = ('"$run"', '"$TRANSPHY3D_SCRATCH"', '"$kernels"')
+    own = ('"$run"', '"$TRANSPHY3D_SCRATCH"', '"$TRANSPHY3D_KERNELS"')
     image = shlex.quote(container.image)
     if container.runtime == "apptainer":
         binds = (f"--bind {path}" for path in (*own, *map(shlex.quote, container.mounts)))

@@ -1,0 +1,189 @@
+"""Runs on a real Slurm with a real Blender, and what clusters do to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from dataclasses import dataclass
+
+import pytest
+from command_line import run_cli
+from slurm_cluster import SlurmCluster, wait_for
+from slurm_run import (
+    WAIT_SECONDS,
+    SlurmRun,
+    Worker,
+    agent_of,
+    break_blender,
+    contents,
+    leftovers,
+    workers,
+    write_profile,
+)
+
+from transphy3d.shards.verify import verify
+
+SEQUENCES = 8  # as conftest's undisturbed run
+POISONED = 5
+
+
+def jobs_end(cluster: SlurmCluster) -> None:
+    wait_for(lambda: not cluster.call("squeue", "--noheader"), "no job is left", WAIT_SECONDS)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run to which everything happened, and the workers that were hit."""
+
+    run: SlurmRun
+    killed: Worker
+    out_of_time: Worker
+    preempted: Worker
+    lost_node: Worker
+    twin: int
+    last_states: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def story(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """Two tasks, one of them submitted twice; each is hit in the middle of its frames."""
+    folder = tmp_path_factory.mktemp("story")
+    poison = break_blender(folder / "poison", f"'units/{POISONED:06d}' in argv")
+    run = SlurmRun(folder / "run", write_profile(folder, before=[poison], units_per_task=4))
+    run.render(sequences=SEQUENCES)
+    array = run.jobs()["array"]
+    script = run.out / "logs/slurm/work.sh"
+    twin = cluster.call("sbatch", "--parsable", "--array=0", "--nodelist=n1", script).strip()
+    wait_for(lambda: len(workers(run.out)) == 3, "three workers at once", WAIT_SECONDS)
+    killed = run.worker(task=f"{array}_0")
+    os.kill(agent_of(run.out, killed.task), signal.SIGKILL)
+    out_of_time = run.worker(task=f"{array}_1")
+    cluster.call("scancel", "--signal=USR1", "--batch", out_of_time.task)
+    lost_node = run.worker(task=f"{twin}_0")
+    cluster.kill_node(lost_node.node)
+    preempted = run.worker(node="n0")
+    urgent = ("--partition=urgent", "--nodelist=n0", "--exclusive", "--output=/dev/null")
+    cluster.call("sbatch", *urgent, "--wrap=true")
+    wait_for(lambda: "DOWN" in cluster.node_state("n1"), "the node is down")
+    cluster.start_node("n1")
+    jobs_end(cluster)
+    states = {row["JobId"]: row["JobState"] for row in cluster.jobs()}
+    return Story(run, killed, out_of_time, preempted, lost_node, int(twin), states)
+
+
+def test_every_sequence_is_published_once_as_in_an_undisturbed_run(story, undisturbed):
+    assert contents(story.run.out) == {
+        unit: sums for unit, sums in undisturbed.items() if unit != POISONED
+    }
+    for unit in set(range(SEQUENCES)) - {POISONED}:
+        assert story.run.outcomes(unit).count("done") == 1, unit
+    assert leftovers(story.run.out) == []
+
+
+def test_a_task_that_runs_twice_at_once_takes_other_units(story):
+    made = [
+        {
+            line
+            for line in story.run.log(f"{job}_0").splitlines()
+            if line.startswith("sequence done")
+        }
+        for job in (story.run.jobs()["array"], story.twin)
+    ]
+    assert all(made)
+    assert made[0].isdisjoint(made[1])
+
+
+def test_a_poisoned_unit_is_a_dead_letter_with_its_reason(story):
+    said = run_cli("dead-letters", "--out", story.run.out, "--json")
+    (letter,) = [json.loads(line) for line in said.stdout.splitlines()]
+    assert letter["unit"] == POISONED
+    assert "SIGSEGV" in letter["reason"]
+    assert f"--unit {POISONED} --retry" in letter["replay"]
+    assert story.run.outcomes(POISONED) == ["crash", "crash"]
+
+
+def test_frames_of_a_killed_worker_are_kept_and_its_task_comes_back(story):
+    first, second = story.run.attempts(story.killed.unit)[:2]
+    assert first["outcome"] == "running"  # nobody was left to say how it ended
+    assert second["pictures_before"] >= 2
+    assert f"task {story.killed.task} queues again" in story.run.log()
+
+
+@pytest.mark.parametrize("hit", ["out_of_time", "preempted"])
+def test_what_is_told_to_stop_keeps_its_frames_and_counts_as_no_failure(story, hit):
+    worker = getattr(story, hit)
+    tries = story.run.attempts(worker.unit)
+    (stopped,) = [i for i, t in enumerate(tries) if t["outcome"] == "interrupted"]
+    assert tries[stopped + 1]["pictures_before"] >= tries[stopped]["pictures"] >= 2
+
+
+def test_the_unit_of_a_lost_node_goes_on_elsewhere(story):
+    tries = story.run.attempts(story.lost_node.unit)
+    assert tries[0]["host"] == story.lost_node.node == "n1"
+    assert tries[-1]["outcome"] == "done"
+    assert tries[-1]["pictures_before"] >= 2
+
+
+def test_the_finishing_job_waits_for_all_and_packs_what_is_published(story):
+    finish = str(story.run.jobs()["finish"])
+    assert story.last_states[finish] == "FAILED"  # it says that a unit is dead
+    assert verify(story.run.out / "shards") == []
+    assert (story.run.out / "preview/report.html").exists()
+    assert "1 of 8 sequences were set aside" in story.run.log()
+
+
+def test_each_agent_sees_the_gpu_that_slurm_gave_it(story):
+    tries = [t for unit in range(SEQUENCES) for t in story.run.attempts(unit)]
+    assert {t["device"] for t in tries if t["outcome"] != "done"} <= {"0", "1"}
+
+
+def test_a_run_that_is_waited_for_ends_complete(run, undisturbed):
+    said = run.render("--wait", sequences=2)
+    assert "2 of 2 sequences" in said
+    assert contents(run.out) == {unit: undisturbed[unit] for unit in (0, 1)}
+    assert verify(run.out / "shards") == []
+
+
+def test_a_second_call_submits_nothing_while_tasks_are_alive_and_cancel_ends_them(slurm, run):
+    run.render(sequences=2)
+    jobs = run.jobs()
+    run.worker()
+    assert "still at work, nothing submitted" in run.render(sequences=2)
+    assert run.jobs() == jobs
+    assert run_cli("cancel", "--out", run.out).returncode == 0
+    jobs_end(slurm)
+    assert {row["JobState"] for row in slurm.jobs(*jobs.values())} <= {"CANCELLED", "COMPLETED"}
+    assert run_cli("resume", "--out", run.out, "--wait").returncode == 0
+    assert run.jobs() != jobs
+
+
+def test_a_full_scratch_disk_sends_a_task_elsewhere(slurm, tmp_path, small_disk, undisturbed):
+    if small_disk is None:
+        pytest.skip("mounting a small file system needs root")
+    links = {"n0": tmp_path / "room", "n1": small_disk}
+    links["n0"].mkdir()
+    for node, place in links.items():
+        (tmp_path / f"scratch-{node}").symlink_to(place)
+    scratch = f"{tmp_path}/scratch-$SLURMD_NODENAME"
+    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, scratch=scratch))
+    slurm.drain_node("n0")
+    run.render(sequences=1)
+    wait_for(lambda: "queues again" in run.log(), "the task gives up on n1", WAIT_SECONDS)
+    slurm.call("scontrol", "update", "NodeName=n0", "State=RESUME")
+    jobs_end(slurm)
+    assert [(t["host"], t["outcome"]) for t in run.attempts(0)] == [("n1", "disk"), ("n0", "done")]
+    assert contents(run.out) == {0: undisturbed[0]}
+
+
+def test_a_node_that_keeps_failing_is_left_and_excluded_from_then_on(slurm, tmp_path, undisturbed):
+    broken = break_blender(tmp_path / "broken", "node == 'n1'")
+    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, before=[broken], units_per_task=9))
+    slurm.drain_node("n0")
+    run.render(sequences=3)
+    wait_for(lambda: "queues again" in run.log(), "the task gives up on n1", WAIT_SECONDS)
+    slurm.call("scontrol", "update", "NodeName=n0", "State=RESUME")
+    jobs_end(slurm)
+    assert [run.outcomes(unit) for unit in range(3)] == [["crash", "done"]] * 3
+    assert contents(run.out) == {unit: undisturbed[unit] for unit in range(3)}
+    assert "#SBATCH --exclude=n1\n" in run.render("--dry-run", sequences=4)
