@@ -18,6 +18,9 @@ from transphy3d.library import builtin
 from transphy3d.materials.records import RECORDS, Record
 from transphy3d.materials.spec import Kind, OpticalClass
 
+# The parser in C, where PyYAML has it: every sequence's process reads the whole library.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
 
 @dataclass(frozen=True)
 class Library:
@@ -94,7 +97,7 @@ def load_library(folder: str | None = None) -> Library:
 def read_records(path: Path) -> list[Record]:
     """The records of one YAML file. Raises AssetError naming file, record, field and remedy."""
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        data = yaml.load(path.read_text(encoding="utf-8"), _LOADER)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AssetError(f"{path}: cannot be read as YAML: {error}") from error
     if not isinstance(data, list):
