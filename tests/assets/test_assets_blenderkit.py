@@ -8,18 +8,19 @@ import json
 import subprocess
 import time
 import zipfile
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
-from blendkit_server import BLEND, KEY, Blendkit, Model, Trouble, identity, serving
+from blendkit_server import BLEND, KEY, PNG, Blendkit, Model, Trouble, identity, serving
 from command_line import command, run_cli
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transphy3d.assets.archives import model_path
-from transphy3d.assets.bank import AssetRecord, Bank
+from transphy3d.assets.bank import AssetRecord, Bank, Verdict
 from transphy3d.assets.download import Bounds
 from transphy3d.assets.gather import Tally, work_through
 from transphy3d.assets.sources import blenderkit_bank
@@ -145,6 +146,26 @@ def test_a_used_up_plan_ends_the_run_and_the_next_one_goes_on(bank: Bank) -> Non
         blendkit.downloads_left = None
         assert run_cli("assets", "fetch", *place).stdout.split() == ["fetched", "1"]
     assert all(asset.file and not asset.refused for asset in bank.records())
+
+
+def test_models_can_be_judged_by_their_pictures_before_their_files_are_fetched(
+    bank: Bank,
+) -> None:
+    with serving([Model(1), Model(2)]) as blendkit:
+        place = ("--bank", bank.root, "--server", blendkit.url)
+        run_cli("assets", "search", *place)
+        said = run_cli("assets", "fetch", "--thumbnails", *place)
+        assert said.stdout.split() == ["pictured", "2"], said.stderr
+        assert not any("/downloads/" in path for path in blendkit.paths())
+        first = bank.read(f"blenderkit-{identity(1)}")
+        assert bank.file(first.thumbnail).read_bytes() == PNG
+        verdict = Verdict(ruling="accepted", optical="transparent", score=1.0, reasons=())
+        bank.write(replace(first, verdict=verdict))
+        said = run_cli("assets", "fetch", "--judged", "accepted", *place)
+        assert said.stdout.split() == ["fetched", "1"], said.stderr
+    fetched = bank.read(first.id)
+    assert fetched.file
+    assert fetched.verdict == verdict
 
 
 def test_a_wrong_key_is_named_and_nothing_is_marked(

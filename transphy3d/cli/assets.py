@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,7 @@ import typer
 
 from transphy3d.cli.app import app
 from transphy3d.cli.options import DEFAULT_BANK, AsJson, BankFolder, ProgressStyle
-from transphy3d.errors import AssetError, ShardError, SourceClosed, SourceError
+from transphy3d.errors import AssetError, Interrupted, ShardError, SourceClosed, SourceError
 from transphy3d.progress import make_progress
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ app.add_typer(assets_app)
 SourceName = Literal["blenderkit", "sweethome3d", "local"]
 Source = Annotated[SourceName, typer.Option("--source", help="where to look")]
 AnySource = Annotated[SourceName | None, typer.Option("--source", help="only of this source")]
+Judged = Annotated[
+    Literal["accepted", "rejected", "review", "unjudged"] | None,
+    typer.Option("--judged", help="only those judged so"),
+]
 Limit = Annotated[int | None, typer.Option("--limit", min=1, help="at most so many assets")]
 Again = Annotated[bool, typer.Option("--again", help="also what is done or was refused")]
 ServerAddress = Annotated[
@@ -83,6 +88,10 @@ def fetch(
         Literal["own", "cc_zero", "cc_by"], typer.Option("--licence", help="of local files")
     ] = "own",
     author: Annotated[str, typer.Option("--author", help="of local files")] = "",
+    judged: Judged = None,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="BlenderKit: only pictures, to judge by")
+    ] = False,
     limit: Limit = None,
     max_mib: Annotated[int, typer.Option("--max-mib", min=1, help="of one file")] = 1024,
     max_seconds: Annotated[int, typer.Option("--max-seconds", min=1, help="for one file")] = 3600,
@@ -95,6 +104,7 @@ def fetch(
     """Get the files of found assets; goes on where it stopped."""
     from transphy3d.assets.bank import Bank
     from transphy3d.assets.download import Bounds
+    from transphy3d.assets.listing import Filter
     from transphy3d.assets.sources import dispatch
 
     chosen, places = Bank(bank), dispatch.Places(server, mirror)
@@ -105,9 +115,14 @@ def fetch(
     else:
         if source == "sweethome3d" and not what:
             dispatch.search(chosen, source, dispatch.Wish(), places, False, reporter)
-        assets = dispatch.pending(chosen, what or (), source or "", again)
+        wanted = Filter(source=source or "", judged=judged or "")
+        assets = dispatch.pending(chosen, what or (), wanted, again)
         how = dispatch.Fetching(resolution, Bounds(max_mib << 20, max_seconds), limit)
-        tallies = dispatch.fetch(chosen, assets, how, places, reporter)
+        tallies = (
+            dispatch.fetch_thumbnails(chosen, assets, limit, places, reporter)
+            if thumbnails
+            else dispatch.fetch(chosen, assets, how, places, reporter)
+        )
     reporter.close()
     _report(tallies)
 
@@ -120,9 +135,7 @@ def list_assets(
     state: Annotated[
         Literal["found", "fetched", "refused", "imported"] | None, typer.Option("--state")
     ] = None,
-    judged: Annotated[
-        Literal["accepted", "rejected", "review", "unjudged"] | None, typer.Option("--judged")
-    ] = None,
+    judged: Judged = None,
     optical: Annotated[
         Literal["transparent", "reflective", "opaque"] | None, typer.Option("--optical")
     ] = None,
@@ -284,6 +297,32 @@ def import_assets(
         named = [chosen.read(asset) for asset in what or chosen.ids()]
         for path in write_sheets(chosen, [asset for asset in named if asset.imported], sheets):
             print(path)
+
+
+@assets_app.command()
+def review(
+    static: Annotated[
+        Path | None,
+        typer.Option("--static", metavar="FILE", help="write a page for looking only, and end"),
+    ] = None,
+    port: Annotated[int, typer.Option("--port", min=0, max=65535, help="0: any free one")] = 0,
+    bank: BankFolder = DEFAULT_BANK,
+) -> None:
+    """Look at assets and what was judged of them, and decide; until Ctrl-C."""
+    from transphy3d.assets.bank import Bank
+    from transphy3d.assets.review import write_static
+    from transphy3d.assets.review_server import ReviewServer
+
+    if not bank.is_dir():
+        raise AssetError(f"bank {bank}: no such folder; set --bank, or fetch something first")
+    if static:
+        write_static(Bank(bank), static)
+        print(static)
+        return
+    with ReviewServer(Bank(bank), port) as server, contextlib.suppress(Interrupted):
+        print(f"review page: {server.url}", flush=True)
+        server.serve_forever()
+    print("stopped; every decision is in the catalogue")
 
 
 def _report(tallies: list[Tally]) -> None:

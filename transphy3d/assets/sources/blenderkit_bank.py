@@ -66,6 +66,11 @@ def fetch(
     return replace(with_file(asset, stored), thumbnail=thumbnail, declared=declared)
 
 
+def add_thumbnail(bank: Bank, server: Server, asset: AssetRecord) -> AssetRecord:
+    """The record with its picture alone, which is enough to judge it by."""
+    return replace(asset, thumbnail=fetch_thumbnail(bank, server, asset))
+
+
 def fetch_thumbnail(bank: Bank, server: Server, asset: AssetRecord) -> StoredFile | None:
     """The asset's picture; None if it has none or it cannot be had: no asset fails for that."""
     url = asset.declared.get("thumbnail", "")

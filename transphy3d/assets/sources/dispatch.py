@@ -13,6 +13,7 @@ from typing import Literal
 from transphy3d.assets.bank import AssetRecord, Bank, LicenceName
 from transphy3d.assets.download import Bounds
 from transphy3d.assets.gather import Tally, work_through
+from transphy3d.assets.listing import Filter
 from transphy3d.assets.sources import blenderkit_bank, local, sweethome3d, sweethome3d_bank
 from transphy3d.assets.sources.blenderkit import KEY_VARIABLE, SOURCE, Query, Server, scene_of
 from transphy3d.assets.web import Web
@@ -74,13 +75,15 @@ def search(
     raise AssetError("source local: has no search; name files with `assets fetch --source local`")
 
 
-def pending(bank: Bank, ids: Sequence[str], source: str, again: bool) -> list[AssetRecord]:
-    """Records to fetch: those named, or all of a source, that have no file yet.
+def pending(
+    bank: Bank, ids: Sequence[str], wanted: Filter, again: bool = False
+) -> list[AssetRecord]:
+    """Records to fetch: those named, or all, that match and have no file yet.
 
     A record that was refused is tried again if it is named or `again` is set.
     """
-    assets = [bank.read(name) for name in ids] if ids else list(bank.records())
-    chosen = [asset for asset in assets if not source or asset.source == source]
+    assets = [bank.read(name) for name in ids] if ids else bank.records()
+    chosen = [asset for asset in assets if wanted.matches(asset)]
     return [
         asset
         for asset in chosen
@@ -111,6 +114,21 @@ def fetch(
     if own := [asset for asset in chosen if asset.source == local.SOURCE]:
         tallies.append(work_through(bank, own, _gone, progress))
     return tallies
+
+
+def fetch_thumbnails(
+    bank: Bank,
+    assets: Sequence[AssetRecord],
+    most: int | None,
+    places: Places,
+    progress: Progress,
+) -> list[Tally]:
+    """Give BlenderKit records their pictures alone; other sources have them with their files."""
+    bare = [asset for asset in assets if asset.source == SOURCE and not asset.thumbnail]
+    if not bare:
+        return []
+    step = partial(blenderkit_bank.add_thumbnail, bank, _server(bank, places, progress))
+    return [work_through(bank, bare[:most], step, progress, "pictured")]
 
 
 def add_local(
