@@ -10,7 +10,8 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from transphy3d.assets.bank import AssetRecord, Bank, Signal, StoredFile
+from transphy3d.assets.bank import AssetRecord, Bank, Signal
+from transphy3d.assets.pictures import pictures_of
 from transphy3d.assets.prompts import PROMPT_VERSION, QUESTIONS
 from transphy3d.files import canonical_json, sha256_text, write_json
 from transphy3d.jsonio import from_json, record, to_data
@@ -38,12 +39,6 @@ class Answers:
     category: str
     part: str
     p_description: float
-
-
-def pictures_of(asset: AssetRecord) -> tuple[StoredFile, ...]:
-    """What the model is shown: the source's own picture first, then the rendered views."""
-    first = (asset.thumbnail,) if asset.thumbnail else ()
-    return (*first, *asset.views)
 
 
 def answers_file(bank: Bank, asset: AssetRecord, model: str) -> Path:

@@ -11,10 +11,11 @@ from typing import Literal
 from PIL import Image
 
 from transphy3d.assets import prompts
-from transphy3d.assets.answers import Answers, pictures_of, read_answers, signal_of, write_answers
-from transphy3d.assets.bank import AssetRecord, Bank, StoredFile
+from transphy3d.assets.answers import Answers, read_answers, signal_of, write_answers
+from transphy3d.assets.bank import AssetRecord, Bank
 from transphy3d.assets.gather import Tally
 from transphy3d.assets.judging import VISION
+from transphy3d.assets.pictures import open_pictures, pictures_of
 from transphy3d.assets.views import render_all
 from transphy3d.assets.vlm import Ask, Choice, DeviceName, Judge, YesNo, choose, load, yes_no
 from transphy3d.assets.weights import Weights
@@ -24,9 +25,6 @@ from transphy3d.progress import Progress
 ViewsRule = Literal["auto", "always", "never"]
 Pictures = tuple[Image.Image, ...]
 
-MAX_PICTURE_BYTES = 64 << 20
-MAX_PICTURE_PIXELS = 50_000_000
-MAX_ASPECT = 20
 UNKNOWN_CATEGORY = "unknown"
 
 
@@ -213,38 +211,3 @@ def _write(bank: Bank, asset: AssetRecord, answers: Answers) -> None:
     changed = replace(asset, signals=signals, category=category)
     if changed != asset:
         bank.write(changed)
-
-
-def open_pictures(bank: Bank, asset: AssetRecord) -> Pictures:
-    """The pictures of an asset in RGB. Raises AssetError for one that cannot be used."""
-    return tuple(_open(bank, asset, stored) for stored in pictures_of(asset))
-
-
-def _open(bank: Bank, asset: AssetRecord, stored: StoredFile) -> Image.Image:
-    path = bank.file(stored)
-    try:
-        if path.stat().st_size > MAX_PICTURE_BYTES:
-            raise ValueError(f"it is larger than {MAX_PICTURE_BYTES} bytes")
-        with Image.open(path) as picture:
-            _check_shape(*picture.size)
-            return _on_white(picture)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise AssetError(
-            f"asset {asset.id}: {path} is no picture that can be used ({error}); fetch it again"
-        ) from None
-
-
-def _check_shape(width: int, height: int) -> None:
-    if width * height > MAX_PICTURE_PIXELS:
-        raise ValueError(f"{width} x {height} pixels are too many")
-    if max(width, height) > MAX_ASPECT * min(width, height):
-        raise ValueError(f"{width} x {height} pixels are too narrow a strip")
-
-
-def _on_white(picture: Image.Image) -> Image.Image:
-    """The picture without transparency; what it let through is white, as on a web page."""
-    if "A" not in picture.getbands() and "transparency" not in picture.info:
-        return picture.convert("RGB")
-    layered = picture.convert("RGBA")
-    sheet = Image.new("RGBA", layered.size, "white")
-    return Image.alpha_composite(sheet, layered).convert("RGB")

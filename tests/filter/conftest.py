@@ -1,0 +1,41 @@
+"""What the tests of the vision-language judge share; they need the extra `filter`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch", reason="needs the extra `filter`: make test-filter")
+pytest.importorskip("transformers", reason="needs the extra `filter`: make test-filter")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from tiny_vlm import build, kept_build
+
+from transphy3d.assets import vlm
+from transphy3d.assets.weights import locate
+
+
+@pytest.fixture(scope="session")
+def tiny_model(pytestconfig) -> Path:
+    """The folder of a small Qwen2.5-VL that has learnt a rule about flat colours."""
+    return kept_build(Path(pytestconfig.rootpath) / ".cache")
+
+
+@pytest.fixture(scope="session")
+def untrained_model(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("models") / "untrained"
+    build(folder, trained=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def judge(tiny_model) -> vlm.Judge:
+    return vlm.load(locate(str(tiny_model)), "cpu")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(1)
