@@ -220,8 +220,8 @@ def check_writable(run: RunDir) -> None:
     for folder in (run.root, run.sequences, run.units):
         if not os.access(folder, os.R_OK | os.W_OK | os.X_OK):
             raise RunError(
-                f"{folder}: is missing or cannot be written by this user on this host; mount it for "
-                "writing, or change its owner or mode"
+                f"{folder}: is missing or cannot be written by this user on this host; mount it "
+                "for writing, or change its owner or mode"
             )
 
 
