@@ -109,6 +109,15 @@ def test_the_example_profile_is_valid_and_shows_the_defaults():
             assert re.search(rf"^(# +)?{key}:", path.read_text(), re.MULTILINE), key
 
 
+def test_the_profiles_of_the_documentation_are_valid(tmp_path):
+    page = builtin("jobs").parent / "docs" / "farm-slurm.md"
+    shown = re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL)
+    assert len(shown) == 2
+    for text in shown:
+        (tmp_path / "site.yaml").write_text(text)
+        create(tmp_path / "site.yaml", None)
+
+
 @pytest.mark.parametrize(
     ("said", "key"),
     [
