@@ -19,6 +19,7 @@ module load python/3.11
 export LD_PRELOAD='/shared/my lib.so'
 ulimit -n 4096
 
+export TRANSPHY3D_CORES=2
 export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=/scratch/$USER/transphy3d-$SLURM_JOB_ID
 mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"

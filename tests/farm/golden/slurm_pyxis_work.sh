@@ -17,6 +17,7 @@
 
 run=/shared/runs/bottles
 
+export TRANSPHY3D_CORES=4
 export TRANSPHY3D_KERNELS=${TMPDIR:-/tmp}/transphy3d-kernels-$(id -un)
 export TRANSPHY3D_SCRATCH=${SLURM_TMPDIR:-${TMPDIR:-/tmp}}/transphy3d-$SLURM_JOB_ID
 mkdir -p "$TRANSPHY3D_SCRATCH" "$TRANSPHY3D_KERNELS"

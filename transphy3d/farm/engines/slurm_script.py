@@ -44,6 +44,7 @@ def scripts(
         root,
         options=_work_options(profile, name, root, tasks, nodes),
         command=_command(profile, devices=profile.gpus > 1),
+        cores=max(profile.cpus // profile.agents, 1),
         tasks=tasks,
         agents=profile.agents,
         gpus=profile.gpus,
@@ -63,6 +64,7 @@ def scripts(
         root,
         options=_finish_options(profile, name, root, nodes),
         command=_command(profile, devices=False),
+        cores=profile.finish.cpus,
     )
     return Scripts(work, finish)
 
