@@ -5,6 +5,7 @@ A file of unknown origin is always read by Blender, in a process of its own with
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -27,6 +28,10 @@ MAX_BYTES = 1 << 30
 MAX_FACES = 2_000_000
 BLEND_TIMEOUT = 300.0  # seconds
 EXTRACT_VERSION = 2  # raise when transphy3d.blender.extract would give other pieces than before
+
+
+class UnreadableMesh(AssetError):
+    """A mesh file that its parser cannot make sense of."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ def _read_trimesh(path: Path) -> list[Piece]:
         scene = trimesh.load_scene(path, process=False)
         placed = [_placed(scene, node) for node in sorted(scene.graph.nodes_geometry)]
     except Exception as error:  # third-party parsers raise whatever they stumble on
-        raise AssetError(
+        raise UnreadableMesh(
             f"mesh {path}: cannot be read as {path.suffix} ({error}); export it again"
         ) from error
     return [piece for piece in placed if piece is not None]
@@ -149,6 +154,7 @@ def read_extract(path: Path) -> Extract:
     Raises AssetError as `read_pieces` does.
     """
     check_file(path)
+    _check_values(path)
     with tempfile.TemporaryDirectory(prefix="transphy3d-extract-") as folder:
         stored, report = Path(folder, "meshes.npz"), Path(folder, "materials.json")
         _extract(path, stored, report)
@@ -156,6 +162,17 @@ def read_extract(path: Path) -> Extract:
         inspection = from_json(Inspection, report.read_bytes())
     _check_pieces(path, pieces)
     return Extract(pieces, moves, {item.name: item.looks for item in inspection.materials})
+
+
+def _check_values(path: Path) -> None:
+    """Raise AssetError for too many triangles and for values that Blender would turn into zeros.
+
+    What trimesh cannot read is left to Blender to judge.
+    """
+    if path.suffix.lower() not in MESH_SUFFIXES:
+        return
+    with contextlib.suppress(UnreadableMesh):
+        _check_pieces(path, _read_trimesh(path))
 
 
 def _stored_pieces(stored: Path) -> tuple[list[Piece], tuple[str, ...]]:
