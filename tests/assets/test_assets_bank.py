@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -130,6 +131,29 @@ def test_one_bad_asset_stops_no_other_and_keeps_its_reason(bank: Bank) -> None:
     assert "1 x is bad" in tally.table()
     states = {one.name: (state_of(one), one.refused) for one in bank.records()}
     assert states == {"bad": ("refused", "is bad"), "later": ("found", ""), "good": ("fetched", "")}
+
+
+def test_what_others_write_during_a_step_stays(bank: Bank) -> None:
+    said = Override(ruling="rejected", optical="opaque", note="a drawing")
+    seen = Signal(transparent=0.9, reflective=0.1, reasons=("glass",), version="1")
+
+    def step(one: AssetRecord) -> AssetRecord:
+        bank.write(replace(one, override=said, signals={"vlm": seen}))
+        return replace(with_file(one, stored()), signals={"graph": seen})
+
+    bank.write(asset())
+    work_through(bank, list(bank.records()), step, make_progress("plain"))
+    (after,) = bank.records()
+    assert (after.override, after.file) == (said, stored())
+    assert after.signals == {"graph": seen, "vlm": seen}
+
+
+def test_another_file_drops_signals_that_others_wrote_meanwhile(bank: Bank) -> None:
+    seen = Signal(transparent=0.9, reflective=0.1, reasons=("glass",), version="1")
+    bank.write(asset(file=stored("1"), signals={"graph": seen}))
+    step = partial(with_file, stored=stored("2"))
+    work_through(bank, list(bank.records()), step, make_progress("plain"))
+    assert bank.read("local-cup").signals == {}
 
 
 def test_a_closed_source_ends_the_work(bank: Bank) -> None:

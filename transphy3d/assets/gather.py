@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import partial
+from typing import Any
 
 from transphy3d.assets.bank import AssetRecord, Bank
 from transphy3d.errors import AssetError, SourceClosed, SourceError
@@ -57,7 +58,7 @@ def work_through(
     for done, (asset, result) in enumerate(_steps(assets, step, workers)):
         progress.frames(done, len(assets))
         try:
-            bank.write(result())
+            write_changes(bank, asset, result())
             tally.add(outcome)
         except SourceClosed as error:
             tally.stopped = str(error)
@@ -67,6 +68,25 @@ def work_through(
     else:
         progress.frames(len(assets), len(assets))
     return tally
+
+
+def write_changes(bank: Bank, before: AssetRecord, after: AssetRecord) -> None:
+    """Write what differs between two states of a record onto what the bank holds by now.
+
+    A step may take long; what a person or another command wrote meanwhile stays.
+    """
+    if not bank.has(after.id):
+        bank.write(after)
+        return
+    current = bank.read(after.id)
+    changes: dict[str, Any] = {
+        item.name: getattr(after, item.name)
+        for item in fields(after)
+        if getattr(after, item.name) != getattr(before, item.name)
+    }
+    if "signals" in changes and before.signals.keys() <= after.signals.keys():
+        changes["signals"] = current.signals | after.signals
+    bank.write(replace(current, **changes))
 
 
 Step = Callable[[AssetRecord], AssetRecord]
@@ -89,6 +109,6 @@ def _note(
     passing = isinstance(error, SourceError) and error.passing
     outcome = "failed" if passing else "refused"
     if not passing:
-        bank.write(replace(asset, refused=str(error)))
+        write_changes(bank, asset, replace(asset, refused=str(error)))
     tally.add(outcome, str(error))
     progress.event(outcome, asset=asset.id, reason=str(error))
