@@ -11,11 +11,15 @@ import pytest
 pytest.importorskip("torch", reason="needs the extra `filter`: make test-filter")
 pytest.importorskip("transformers", reason="needs the extra `filter`: make test-filter")
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_NUM_THREADS"] = "1"  # for commands; tensors this small gain nothing from more
 
+import torch
 from tiny_vlm import build, kept_build
 
 from transphy3d.assets import vlm
 from transphy3d.assets.weights import locate
+
+torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -144,5 +144,5 @@ def test_another_model_than_qwen_is_refused_by_name(tiny_model, tmp_path):
         (folder / path.name).write_bytes(path.read_bytes())
     (folder / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
     (folder / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ModelError, match="other: cannot be loaded as Qwen2.5-VL"):
+    with pytest.raises(ModelError, match=r"other: cannot be loaded as Qwen2\.5-VL"):
         vlm.load(locate(str(folder)), "cpu")

@@ -194,10 +194,7 @@ def kept_build(cache: Path) -> Path:
     made_of += [transformers.__version__]
     folder = cache / f"tiny-vlm-{sha256_text(canonical_json(made_of))[:12]}"
     if not folder.is_dir():
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # tensors this small gain nothing from more
         scratch = folder.with_name(f".{folder.name}.{os.getpid()}")
         build(scratch, trained=True)
         scratch.rename(folder)
-        torch.set_num_threads(threads)
     return folder

@@ -105,7 +105,7 @@ class Handler(BaseHTTPRequestHandler):
         match self._place():
             case [""]:
                 self._page()
-            case ["picture", asset, number]:
+            case ["picture", asset, number] if number.isdecimal():
                 self._picture(asset, number)
             case _:
                 raise Refused(HTTPStatus.NOT_FOUND, "there is no such page")
