@@ -18,7 +18,7 @@ GRAPH, LEXICON, VISION = "graph", "lexicon", "vlm"
 CLASSES: tuple[OpticalClass, ...] = ("transparent", "reflective")
 NAMES = {
     GRAPH: "The material graph",
-    LEXICON: "The names",
+    LEXICON: "The lexicon",
     VISION: "The vision-language model",
 }
 # Names are believed less than what was measured or seen.

@@ -146,17 +146,23 @@ class _Inputs:
 
 
 def _principled(inputs: _Inputs) -> list[Lobe]:
-    """Alpha first, then metal, then glass; what is left is a base, under gloss and coat."""
+    """Alpha first, then metal, then glass; what is left is a base, under gloss and coat.
+
+    A base that reflects as much as a metal is one: so come files with specular colours.
+    """
     alpha, metal = inputs.share("Alpha"), inputs.share("Metallic")
     glass, buried = inputs.share("Transmission Weight"), inputs.share("Subsurface Weight")
     rough, color = inputs.share("Roughness"), inputs.color("Base Color")
-    base = alpha * (1 - metal) * (1 - glass)
     shine = inputs.number("Emission Strength") * (inputs.color("Emission Color") @ LUMINANCE)
-    level = inputs.number("Specular IOR Level")
-    glossy = _reflectance(inputs.number("IOR")) * 2 * level >= LEAST_REFLECTANCE
+    reflectance, tint = _base_reflectance(inputs), inputs.color("Specular Tint")
+    base = alpha * (1 - metal) * (1 - glass)
+    mirror = base * (reflectance >= METAL_REFLECTANCE)
+    base = base - mirror
+    glossy = reflectance >= LEAST_REFLECTANCE
     found = [
         inputs.lobe("thin", 1 - alpha),
         inputs.lobe("metal", alpha * metal, rough, color),
+        inputs.lobe("metal", mirror, rough, tint),
         inputs.lobe("glass", alpha * (1 - metal) * glass, rough, color),
         inputs.lobe("subsurface", base * buried, rough, color),
         inputs.lobe("diffuse", base * (1 - buried), rough, color),
@@ -167,10 +173,11 @@ def _principled(inputs: _Inputs) -> list[Lobe]:
     return [lobe for lobe in found if lobe.weight.max() > 0]
 
 
-def _reflectance(ior: Floats) -> Floats:
-    """Of a dielectric at right angles; Fresnel."""
-    found: Floats = np.square((ior - 1) / (ior + 1))
-    return found
+def _base_reflectance(inputs: _Inputs) -> Floats:
+    """Of the Principled BSDF's dielectric base at right angles; Fresnel, scaled and tinted."""
+    ior, level = inputs.number("IOR"), inputs.number("Specular IOR Level")
+    plain: Floats = np.clip(np.square((ior - 1) / (ior + 1)) * 2 * level, 0, 1)
+    return plain * (inputs.color("Specular Tint") @ LUMINANCE)
 
 
 def _glass(inputs: _Inputs) -> list[Lobe]:

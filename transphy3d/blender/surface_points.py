@@ -47,21 +47,19 @@ def spread(count: int = COUNT) -> Floats:
     return steps
 
 
-def even_points(area: float = 1.0) -> Points:
-    """Points of a surface of which nothing is known but its area: its texture counts whole."""
-    spots = spread()
-    return Points(
-        area, _cosines(len(spots)), spots, _chances(len(spots)), {"": spots[:, :2].copy()}
-    )
-
-
 def points_of(shown: Shown) -> dict[int, Points]:
-    """Points on a mesh by the index of the material slot."""
+    """Points on a mesh by the index of the material slot.
+
+    Raises ValueError for vertices that are not finite.
+    """
     mesh = shown.mesh
     corners = _read(mesh.loop_triangles, "vertices", 3, np.int32)
     loops = _read(mesh.loop_triangles, "loops", 3, np.int32)
     slots = _read(mesh.loop_triangles, "material_index", 1, np.int32)[:, 0]
     local = _read(mesh.vertices, "co", 3, np.float32).astype(np.float64)
+    bad = int((~np.isfinite(local)).any(axis=1).sum())
+    if bad:
+        raise ValueError(f"{bad} vertices of {shown.item.name!r} are NaN or infinite")
     areas = _areas((local @ shown.matrix[:3, :3].T)[corners])
     layers = _layers(mesh)
     found = {}
