@@ -36,10 +36,15 @@ def wait_for(condition, process=None):
 
 def blender_of(out: Path) -> int | None:
     """Process id of the Blender worker that renders below `out`."""
+    return process_of("transphy3d.blender.worker", out)
+
+
+def process_of(word: str, out: Path) -> int | None:
+    """Process id of a command on `out` with this word in it."""
     for entry in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             words = (entry / "cmdline").read_bytes().decode().split("\0")
-            if "transphy3d.blender.worker" in words and any(str(out) in word for word in words):
+            if word in words and any(str(out) in text for text in words):
                 return int(entry.name)
     return None
 
@@ -81,6 +86,26 @@ def test_killed_at_any_moment_a_rerun_finishes_without_rendering_twice(tmp_path)
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
     assert [a.outcome for a in attempts(out, 1)] == ["vanished", "done"]
     assert not attempts(out, 1)[0].counts  # it had made frames
+    assert verify(out / "shards") == []
+
+
+def test_an_agent_that_dies_is_started_again_and_its_sequence_goes_on(tmp_path):
+    out = tmp_path / "run"
+    process = start(out)
+    wait_for(lambda: len(frames(out, 0, "truth")) >= 2, process)
+    os.kill(process_of("--share", out), signal.SIGKILL)
+    assert process.wait(timeout=WAIT_SECONDS) == 0
+    assert [a.outcome for a in attempts(out, 0)] == ["vanished", "done"]
+    assert verify(out / "shards") == []
+
+
+def test_two_runs_of_the_same_job_at_once_share_the_work(tmp_path):
+    out = tmp_path / "run"
+    first = start(out)
+    wait_for(lambda: attempts(out, 0), first)
+    second = start(out)
+    assert [process.wait(timeout=WAIT_SECONDS) for process in (first, second)] == [0, 0]
+    assert [[a.outcome for a in attempts(out, unit)] for unit in (0, 1)] == [["done"], ["done"]]
     assert verify(out / "shards") == []
 
 
