@@ -455,7 +455,7 @@ def test_a_run_that_is_killed_is_gone_on_with_by_the_next(bank: Bank) -> None:
         run_cli("assets", "search", *place)
         blendkit.troubles.append(Trouble("/assets/", cut=200_000, hang=5.0))
         with subprocess.Popen(command("assets", "fetch", *place)) as run:
-            while not any(part.stat().st_size for part in bank.partial.glob("*.part")):
+            while not any(part.stat().st_size for part in bank.partial.glob("[!.]*.part")):
                 assert run.poll() is None
                 time.sleep(0.02)
             run.kill()
