@@ -28,7 +28,7 @@ from transphy3d.farm import unit as units
 from transphy3d.farm.attempts import highest, numbers_in, read_dead, read_tries
 from transphy3d.farm.blender_process import count_frames
 from transphy3d.farm.lease import LONGEST_LOOK
-from transphy3d.farm.published import is_published, published
+from transphy3d.farm.published import is_published, reopen_damaged
 from transphy3d.farm.rundir import RunDir
 from transphy3d.files import write_bytes
 from transphy3d.job import load_job
@@ -172,6 +172,7 @@ class Machine:
                 return
             if not running:
                 self.stormy = False
+                reopen_damaged(self.run)
                 self.spawn()
                 continue
             for process in running:
@@ -199,6 +200,8 @@ class Machine:
             self.wall += float(self.random.normal(0, 1e6))
         elif self.stormy and kind < 0.44:
             self.cut(int(self.random.integers(UNITS)))
+        elif self.stormy and kind < 0.46:
+            reopen_damaged(self.run)  # somebody starts the run once more
         elif self.stormy and kind < 0.5:
             process.asleep = int(self.random.integers(100))
         elif self.stormy and kind < 0.6 and len(self.processes) < MOST_PROCESSES:
@@ -232,7 +235,6 @@ class Machine:
             progress=None,
             observer=leases.Observer(JOB.run.lease, lambda: self.clock),
             packer=None,
-            damaged=numbers_in(self.run.done_folder) - published(self.run),
             me=self.holder(process),
         )
         while open_units := agents._open_units(agent):

@@ -22,7 +22,7 @@ from transphy3d.farm.attempts import Attempt, highest, read_attempt, read_attemp
 from transphy3d.farm.control import cancel, drain
 from transphy3d.farm.hosts import forgive, read_trouble
 from transphy3d.farm.lease import Holder, Observer, record_path, take
-from transphy3d.farm.published import published
+from transphy3d.farm.published import published, reopen_damaged
 from transphy3d.farm.rundir import RunDir, make_plan
 from transphy3d.farm.unit import TryFailed, work
 from transphy3d.farm.unit_process import EXIT_BUSY
@@ -289,6 +289,7 @@ def test_a_sequence_that_was_cut_is_made_again(farm):
     run.agent()
     with run.run.sequence(1).open("r+b") as stream:
         stream.truncate(3)
+    assert reopen_damaged(run.run) == {1}
     assert run.agent().made == 1
     assert run.outcomes(1) == ["done", "done"]
     assert published(run.run) == {0, 1, 2, 3}

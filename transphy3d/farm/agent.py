@@ -22,7 +22,7 @@ from transphy3d.farm.hosts import check_host, note_failure, note_success
 from transphy3d.farm.lease import Holder, Observer, is_gone, this_process
 from transphy3d.farm.pace import frame_seconds, seconds_left
 from transphy3d.farm.packer import Packer
-from transphy3d.farm.published import check_scratch, is_published, published, read_done
+from transphy3d.farm.published import check_scratch, read_done
 from transphy3d.farm.rundir import RunDir, check_writable, read_job, read_plan
 from transphy3d.farm.unit_process import (
     EXIT_BUSY,
@@ -68,7 +68,7 @@ class Pick:
 class _Agent:
     """What an agent keeps in mind; its size does not grow with the units it has made.
 
-    position : where it looks next; damaged : published units found cut short at the start
+    position : where it looks next
     deadline : of the monotonic clock; allocation : seconds that it had at the start
     """
 
@@ -80,7 +80,6 @@ class _Agent:
     progress: Progress
     observer: Observer
     packer: Packer
-    damaged: set[int]
     environment: dict[str, str] = field(default_factory=dict)
     me: Holder = field(default_factory=this_process)
     allocation: float = math.inf
@@ -132,7 +131,6 @@ def _make_agent(
         progress=progress,
         observer=Observer(job.run.lease),
         packer=Packer(job, run, units),
-        damaged=numbers_in(run.done_folder) - published(run),
         allocation=math.inf if seconds is None else seconds,
     )
 
@@ -207,10 +205,8 @@ def _fits(agent: _Agent, index: int) -> bool:
 
 
 def _open_units(agent: _Agent) -> list[int]:
-    """Units neither published nor set aside, in the order in which this agent looks at them."""
-    agent.damaged = {i for i in agent.damaged if not is_published(agent.run, i)}
-    published_now = numbers_in(agent.run.done_folder) - agent.damaged
-    closed = published_now | numbers_in(agent.run.dead_folder)
+    """Units neither recorded nor set aside, in the order in which this agent looks at them."""
+    closed = numbers_in(agent.run.done_folder) | numbers_in(agent.run.dead_folder)
     start = agent.position
     return [i for i in (*range(start, agent.units), *range(start)) if i not in closed]
 

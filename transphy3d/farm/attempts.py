@@ -51,7 +51,8 @@ class Attempt:
     number : from 1; only the holder of the highest one may publish
     host, pid, boot, namespace, process_start : the process that holds it; boot is the kernel's
         boot id, namespace its process id namespace, process_start its start in clock ticks
-    device : what it renders on, as CUDA_VISIBLE_DEVICES says; "" where that is not set
+    device : what it renders on, as CUDA_VISIBLE_DEVICES says, or "" where that is not set; once the
+        renderer has told it, the product's name
     started : seconds since 1970 by the holder's clock, for people; nothing is decided by it
     beat : counts up while the holder lives
     frames : finished in every phase, of the whole sequence
@@ -132,10 +133,7 @@ class Dead:
 
 def highest(folder: Path) -> int:
     """The highest number that a record of the folder has; 0 where there is none."""
-    try:
-        return max((int(n.stem) for n in folder.glob("[0-9]*.json")), default=0)
-    except FileNotFoundError:
-        return 0
+    return max(numbers_in(folder), default=0)
 
 
 def read_attempt(folder: Path, number: int) -> Attempt:
@@ -148,8 +146,7 @@ def read_attempt(folder: Path, number: int) -> Attempt:
 
 def read_tries(folder: Path) -> list[Attempt]:
     """All tries of a folder, oldest first; a running one that was superseded has vanished."""
-    numbers = sorted(int(path.stem) for path in folder.glob("[0-9]*.json"))
-    tries = [read_attempt(folder, number) for number in numbers]
+    tries = [read_attempt(folder, number) for number in sorted(numbers_in(folder))]
     pairs = itertools.pairwise(tries)
     return [_superseded(this, after) for this, after in pairs] + tries[-1:]
 
@@ -230,7 +227,7 @@ def read_dead(run: RunDir, index: int) -> Dead:
 
 
 def numbers_in(folder: Path) -> set[int]:
-    """Units that have a record in `done/` or `dead/`."""
+    """The numbers of a folder's records: of tries, or of units in `done/` and `dead/`."""
     with contextlib.suppress(FileNotFoundError):
         return {int(p.name[:-5]) for p in folder.iterdir() if NUMBERED.fullmatch(p.name)}
     return set()

@@ -127,6 +127,17 @@ def published(run: RunDir) -> set[int]:
     return {index for index in numbers_in(run.done_folder) if is_published(run, index)}
 
 
+def reopen_damaged(run: RunDir) -> set[int]:
+    """Forget the records of sequences that are gone or cut short, so that agents make them again.
+
+    A file that turns out whole after all is known by its maker's record. Returns the units.
+    """
+    damaged = numbers_in(run.done_folder) - published(run)
+    for index in damaged:
+        run.done(index).unlink(missing_ok=True)
+    return damaged
+
+
 def adopt(run: RunDir, index: int, lease: Lease) -> bool:
     """Under a claim, settle what lies in a unit's place; returns whether it is published now.
 

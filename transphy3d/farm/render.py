@@ -13,7 +13,7 @@ from transphy3d.farm.control import allow, is_draining, remember_engine, started
 from transphy3d.farm.engines import Engine, Facts
 from transphy3d.farm.lease import alone
 from transphy3d.farm.packing import pack_run
-from transphy3d.farm.published import published, remove_leftovers
+from transphy3d.farm.published import published, remove_leftovers, reopen_damaged
 from transphy3d.farm.rundir import RunDir, check_plan, make_plan, read_job, read_plan
 from transphy3d.farm.space import clear_stage
 from transphy3d.farm.status import Status, read_status
@@ -96,6 +96,7 @@ def render_job(
         for index in numbers_in(run.dead_folder):
             retry_unit(run, index)
     allow(root)
+    reopen_damaged(run)
     if open_units(run):
         facts = _start(job, root, progress, engine, options or {})
         if wait and not engine.foreground:
