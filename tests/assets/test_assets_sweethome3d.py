@@ -218,6 +218,27 @@ def test_the_package_comes_from_a_mirror_and_only_once(
     assert path.parent == bank.downloads
 
 
+@pytest.mark.parametrize("works", [True, False])
+def test_the_machines_own_apt_is_asked_before_the_public_mirror(
+    bank: Bank, web: Web, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, works: bool
+) -> None:
+    content = package_of(Named=library())
+    (tmp_path / "toy.deb").write_bytes(content)
+    (tmp_path / "bin").mkdir()
+    apt = tmp_path / "bin" / "apt-get"
+    does = f'test "$*" = "download toy=1" && cp {tmp_path}/toy.deb toy_1_all.deb'
+    apt.write_text(f"#!/bin/sh\n{does if works else 'exit 100'}\n")
+    apt.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apt.parent}:/usr/bin:/bin")
+    package = Package("toy", "1", "toy.deb", len(content), hashlib.sha256(content).hexdigest())
+    with serving([]) as mirror:
+        mirror.troubles.append(Trouble("/toy.deb", status=200, body=content))
+        monkeypatch.setattr(sweethome3d_bank, "DEFAULT_MIRROR", mirror.files_url)
+        path = sweethome3d_bank.package_file(bank, web, "", package)
+        assert mirror.paths("files") == ([] if works else ["/toy.deb"])
+    assert path.read_bytes() == content
+
+
 def test_another_package_than_the_pinned_one_is_refused(bank: Bank, web: Web) -> None:
     content = package_of(Named=library())
     package = Package("toy", "1", "toy.deb", len(content), "0" * 64)

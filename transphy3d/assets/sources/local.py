@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from transphy3d.assets.archives import MAX_BYTES, MESH_SUFFIXES, main_member, pack
+from transphy3d.assets.archives import MESH_SUFFIXES, main_member, pack
 from transphy3d.assets.bank import AssetRecord, Bank, Licence, LicenceName, StoredFile
 from transphy3d.assets.gather import Tally
 from transphy3d.assets.ids import safe_id
@@ -21,6 +21,8 @@ from transphy3d.progress import Progress
 SOURCE = "local"
 ARCHIVE = ".zip"
 HASH_DIGITS = 8
+# As much as mesh files may have when they are read (transphy3d.assets.meshfile).
+MAX_BYTES = 1 << 30
 LICENCE_PAGES: dict[LicenceName, tuple[str, str]] = {
     "cc_zero": ("1.0", "https://creativecommons.org/publicdomain/zero/1.0/"),
     "cc_by": ("4.0", "https://creativecommons.org/licenses/by/4.0/"),
