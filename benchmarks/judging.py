@@ -1,11 +1,13 @@
 """Precision and recall of the judges of the asset bank on real, labelled meshes.
 
-    python benchmarks/judging.py [--bank FOLDER] [--half tuning|report] [--write]
+    python benchmarks/judging.py [--bank FOLDER] [--half tuning|report] [--write] [--made]
 
 Without a bank it judges by the signals that were measured before and lie beside the labels.
 `--bank` inspects the files of a bank afresh, with their speed (fetch them with `transphy3d assets
 fetch --source sweethome3d`); `--write` keeps what it measured as the new signals. The thresholds
 were tuned on the half of the labels called tuning; the other half was looked at afterwards.
+`--made` judges the made materials of the tests instead: node graphs as authors build them, and
+glTF files of every extension; they were written beside the inspector, by the same hand.
 """
 
 from __future__ import annotations
@@ -13,7 +15,10 @@ from __future__ import annotations
 import argparse
 import os
 import resource
+import sys
+import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 from transphy3d.assets.bank import Bank
@@ -84,6 +89,23 @@ def report(labels: list[Label], signals: dict[str, Signals]) -> None:
         print(f"  {label.id}: is {label.label}, said {said}; {label.disagreement or '-'}")
 
 
+def report_made() -> None:
+    """Precision and recall of every look on the made materials of the tests."""
+    sys.path.append(str(Path(__file__).resolve().parents[1] / "tests" / "blender"))
+    from looking import answers
+
+    with tempfile.TemporaryDirectory() as folder:
+        found = [(look, said) for _, look, said in answers(Path(folder))]
+    given, there = Counter(said for _, said in found), Counter(look for look, _ in found)
+    right = Counter(look for look, said in found if look == said)
+    print(
+        f"{len(found)} made materials, {right.total()} seen rightly\nlook         precision recall"
+    )
+    for look in there:
+        precision = right[look] / given[look] if given[look] else 1.0
+        print(f"{look:<12} {precision:9.2f} {right[look] / there[look]:6.2f}")
+
+
 def main() -> None:
     """Parse the arguments, measure or read, and report."""
     parser = argparse.ArgumentParser(
@@ -92,7 +114,11 @@ def main() -> None:
     parser.add_argument("--bank", type=Path)
     parser.add_argument("--half", choices=["tuning", "report"])
     parser.add_argument("--write", action="store_true")
+    parser.add_argument("--made", action="store_true")
     options = parser.parse_args()
+    if options.made:
+        report_made()
+        return
     labels = read_labels(LABELS)
     signals = measure(Bank(options.bank), labels) if options.bank else read_signals(SIGNALS)
     if options.write:

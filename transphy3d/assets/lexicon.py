@@ -21,14 +21,19 @@ from transphy3d.jsonio import from_data, record
 from transphy3d.library import builtin
 from transphy3d.materials.spec import OpticalClass
 
+RULES_VERSION = 1  # raise when the same words would be scored otherwise than before
 # Where the thing itself is named: last in most languages, first in these.
 HEAD_FIRST = ("fr", "es", "it", "pt")
 SIDE = 0.7  # of a word that only describes the thing
+BEYOND = 0.5  # of a word behind a joint, which belongs to the thing but does not describe it
 TAG, CATEGORY, DESCRIPTION = 0.7, 0.5, 0.5  # how far places other than the name are believed
 MOST = 4  # reasons that are given
 DECISIVE_AREA = 0.5  # share of the surface from which a material's name counts whole
 ACCENTS = re.compile(r"[\u0300-\u036f]")  # on Latin letters; those on kana change the word
-PART = re.compile(r"[a-z]+|[A-Z]+(?![a-z])|[A-Z][a-z]+|[^\W\d_a-zA-Z]+")
+# Letters that Unicode does not take apart into a plain one and an accent.
+PLAIN = str.maketrans({"ß": "ss", "ł": "l", "Ł": "L", "ø": "o", "Ø": "O", "æ": "ae", "đ": "d"})
+HUMPS = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
+WORD = re.compile(r"[^\W\d_]+")
 # Han, kana and hangul: written without spaces, so that words are found inside of words.
 UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
@@ -88,7 +93,7 @@ class Lexicon:
         words = split(name)
         end = next((k for k, word in enumerate(words) if k and word in self.joints), len(words))
         return [
-            Hit(phrase, 1.0 if _is_head(phrase, start, stop, end) else SIDE)
+            Hit(phrase, _belief(phrase, start, stop, end))
             for start, stop, phrase in self._find(words)
         ]
 
@@ -116,20 +121,23 @@ class Lexicon:
         return start + 1, self._single(words[start])
 
     def _single(self, word: str) -> Phrase | None:
-        inside = (phrase for phrase in self.unspaced if phrase.text in word)
-        fitting = (phrase for phrase in self.patterns if fnmatchcase(word, phrase.text))
-        return next(inside, None) or next(fitting, None)
+        inside = [phrase for phrase in self.unspaced if phrase.text in word]
+        fitting = [phrase for phrase in self.patterns if fnmatchcase(word, phrase.text)]
+        return max(inside + fitting, key=lambda phrase: phrase.score, default=None)
 
 
-def _is_head(phrase: Phrase, start: int, stop: int, end: int) -> bool:
-    """Whether a phrase is where its language names the thing itself."""
-    return start == 0 if phrase.head_first else stop == end
+def _belief(phrase: Phrase, start: int, stop: int, end: int) -> float:
+    """How far a phrase is believed by its place, in a name whose thing is named before `end`."""
+    if start >= end:
+        return BEYOND
+    return 1.0 if (start == 0 if phrase.head_first else stop == end) else SIDE
 
 
 def split(text: str) -> list[str]:
     """Words in lower case without accents; camelCase, digits and punctuation part them."""
-    bare = ACCENTS.sub("", unicodedata.normalize("NFKD", text))
-    return [part.casefold() for part in PART.findall(unicodedata.normalize("NFKC", bare))]
+    bare = ACCENTS.sub("", unicodedata.normalize("NFKD", text.translate(PLAIN)))
+    apart = HUMPS.sub(" ", unicodedata.normalize("NFKC", bare))
+    return [word.casefold() for word in WORD.findall(apart)]
 
 
 @cache
@@ -142,7 +150,11 @@ def load_lexicon(path: Path | None = None) -> Lexicon:
     try:
         text = path.read_text(encoding="utf-8")
         words = from_data(Words, yaml.safe_load(text))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
+        fault = error.errors()[0]
+        place = ".".join(map(str, fault["loc"]))
+        raise AssetError(f"{path}: is no lexicon: {place}: {fault['msg']}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise AssetError(f"{path}: is no lexicon: {error}") from error
     phrases = list(_phrases(words))
     spaced = [phrase for phrase in phrases if not UNSPACED.search(phrase.text)]
@@ -153,7 +165,7 @@ def load_lexicon(path: Path | None = None) -> Lexicon:
         unspaced=tuple(phrase for phrase in phrases if UNSPACED.search(phrase.text)),
         joints=frozenset(words.joints),
         longest=max(map(len, plain)),
-        version=f"lexicon-{sha256_text(text)[:12]}",
+        version=f"lexicon-{RULES_VERSION}-{sha256_text(text)[:12]}",
     )
 
 
@@ -181,7 +193,7 @@ def lexicon_signal(
         *lexicon.hits([asset.description], DESCRIPTION),
         *(_material_hits(lexicon, found) if found else []),
     ]
-    against = max((hit.score for hit in name if hit.phrase.look == "opaque"), default=0.0)
+    against = _score([hit for hit in name if hit.factor > BEYOND], "opaque")
     transparent, reflective = (_score(hits, look) for look in ("transparent", "reflective"))
     return Signal(
         transparent=round(transparent * (1 - against), 4),

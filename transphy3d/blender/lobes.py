@@ -177,7 +177,8 @@ def _base_reflectance(inputs: _Inputs) -> Floats:
     """Of the Principled BSDF's dielectric base at right angles; Fresnel, scaled and tinted."""
     ior, level = inputs.number("IOR"), inputs.number("Specular IOR Level")
     plain: Floats = np.clip(np.square((ior - 1) / (ior + 1)) * 2 * level, 0, 1)
-    return plain * (inputs.color("Specular Tint") @ LUMINANCE)
+    tinted: Floats = plain * (inputs.color("Specular Tint") @ LUMINANCE)
+    return tinted
 
 
 def _glass(inputs: _Inputs) -> list[Lobe]:
