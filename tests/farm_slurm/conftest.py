@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,13 +17,11 @@ SEQUENCES = 8
 @pytest.fixture(scope="session")
 def small_disk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path | None]:
     """A disk that is full from the start, mounted before nodes start; None without the right to."""
-    from subprocess import run
-
     place = tmp_path_factory.mktemp("small")
-    made = run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False)
+    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", place], check=False)
     yield place if made.returncode == 0 else None
     if made.returncode == 0:
-        run(["umount", "--lazy", place], check=True)
+        subprocess.run(["umount", "--lazy", place], check=True)
 
 
 @pytest.fixture(scope="session")

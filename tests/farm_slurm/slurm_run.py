@@ -78,6 +78,13 @@ class SlurmRun:
         wait_for(rendering, f"a worker of {task or node} renders", WAIT_SECONDS)
         return found[0]
 
+    def hit_and_following(self, worker: Worker) -> tuple[dict, dict]:
+        """The try that a worker held, and the next one at its unit."""
+        tries = self.attempts(worker.unit)
+        holders = [(t["host"], t["pid"]) for t in tries]
+        hit = holders.index((worker.node, worker.pid_inside))
+        return tries[hit], tries[hit + 1]
+
     def is_rendering(self, worker: Worker) -> bool:
         """Whether a worker holds its unit and has added some pictures to it."""
         tries = self.attempts(worker.unit)

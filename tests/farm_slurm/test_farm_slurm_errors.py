@@ -70,6 +70,14 @@ def test_a_run_directory_that_nodes_do_not_share(slurm, tmp_path, shared, words)
         assert word in str(error.value)
 
 
+def test_a_file_of_the_job_that_nodes_do_not_share(slurm, tmp_path, tmp_path_factory):
+    mesh = tmp_path_factory.mktemp("elsewhere") / "cup.glb"
+    mesh.write_bytes(b"glTF")
+    settings = (f"objects.meshes=[{{path: {mesh}}}]", "objects.sources={meshes: 1}")
+    with pytest.raises(JobError, match=r"cup\.glb: lies in none .* copy it there"):
+        check(tmp_path, *settings)
+
+
 def test_gpus_that_are_demanded_and_missing(slurm, tmp_path):
     with pytest.raises(DeviceError, match=r"no node of partition bare has any.* gpus: 0"):
         check(tmp_path, partition="bare")

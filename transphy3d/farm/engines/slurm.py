@@ -18,6 +18,7 @@ from transphy3d.farm.hosts import troubled_hosts
 from transphy3d.farm.profile import load_profile
 from transphy3d.farm.rundir import RunDir
 from transphy3d.files import write_text
+from transphy3d.job import paths_of
 from transphy3d.progress import Progress
 
 NAME = "slurm"
@@ -51,7 +52,7 @@ class SlurmEngine:
                 f"engine slurm: {', '.join(missing)} not found; run this on a login node of the "
                 "cluster, or choose another engine"
             )
-        self._check_shared(root.resolve())
+        self._check_shared(job, root.resolve())
         self._check_gpus(job)
         self._check_times()
         self._check_array(job)
@@ -73,13 +74,20 @@ class SlurmEngine:
         write_text(folder / "work.sh", made.work)
         write_text(folder / "finish.sh", made.finish)
         array = slurm.submit(str(folder / "work.sh"))
-        last = slurm.submit(str(folder / "finish.sh"), f"--dependency=afterany:{array}")
+        try:
+            last = slurm.submit(str(folder / "finish.sh"), f"--dependency=afterany:{array}")
+        except RunError:
+            slurm.cancel([array])  # nobody would find it again
+            raise
         progress.event("submitted", job=array, finishing_job=last, logs=str(folder))
         return {"array": array, "finish": last, "logs": str(folder)}
 
     def is_over(self, facts: Facts) -> bool:
-        """Whether no task waits or runs any more."""
-        return not unfinished(facts)
+        """Whether no task waits or runs any more; a controller that is silent for now is no end."""
+        try:
+            return not unfinished(facts)
+        except RunError:
+            return False
 
     def cancel(self, facts: Facts) -> None:
         """End the jobs that `start` submitted."""
@@ -89,19 +97,23 @@ class SlurmEngine:
         run = RunDir(root.resolve())
         return scripts(self.profile, job.name, run.root, _open_units(job, run), _troubled(run))
 
-    def _check_shared(self, root: Path) -> None:
-        """Raise RunError for a run directory that nodes would not see."""
+    def _check_shared(self, job: Job, root: Path) -> None:
+        """Raise RunError or JobError for a folder or file that nodes would not see."""
         shared = [Path(folder).resolve() for folder in self.profile.shared]
-        if shared and not any(root.is_relative_to(folder) for folder in shared):
-            raise RunError(
-                f"{root}: lies in none of the folders that {self.source} names as shared by all "
-                f"nodes ({', '.join(map(str, shared))}); choose one there with OUT=... or --out"
-            )
         if not shared and any(root.is_relative_to(folder) for folder in NOT_SHARED):
             raise RunError(
                 f"{root}: other nodes do not see this folder; choose one that all nodes share with "
                 f"OUT=... or --out, or name it under `shared` in a profile if they do"
             )
+        outside = (
+            f"lies in none of the folders that {self.source} names as shared by all nodes "
+            f"({', '.join(map(str, shared))})"
+        )
+        if _is_outside(root, shared):
+            raise RunError(f"{root}: {outside}; choose one there with OUT=... or --out")
+        for path in paths_of(job):
+            if _is_outside(Path(path), shared):
+                raise JobError(f"{path}: {outside}; copy it there and name it so in the job")
 
     def _check_gpus(self, job: Job) -> None:
         """Raise DeviceError where GPUs are demanded and cannot be had."""
@@ -176,6 +188,11 @@ class SlurmEngine:
 def unfinished(facts: Facts) -> list[str]:
     """Tasks of a started run that wait or run."""
     return slurm.unfinished([facts["array"]]) if "array" in facts else []
+
+
+def _is_outside(path: Path, folders: list[Path]) -> bool:
+    """Whether folders are named and `path` is in none of them."""
+    return bool(folders) and not any(path.is_relative_to(folder) for folder in folders)
 
 
 def _limit(partition: slurm.Partition) -> float:
