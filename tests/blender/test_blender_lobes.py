@@ -123,6 +123,23 @@ def test_faces_without_a_material_are_matte(tmp_path):
     assert [(part.name, main_look(part.looks)) for part in found.materials] == [("", "matte")]
 
 
+def test_a_material_that_geometry_nodes_set_is_found(tmp_path):
+    scene = _shown(("satin wood", 1.0), ("glass", 1.0))
+    wood, glass = sorted(scene.objects, key=lambda item: item.active_material.name == "glass")
+    tree = bpy.data.node_groups.new("paint", "GeometryNodeTree")
+    tree.interface.new_socket("Geometry", in_out="INPUT", socket_type="NodeSocketGeometry")
+    tree.interface.new_socket("Geometry", in_out="OUTPUT", socket_type="NodeSocketGeometry")
+    first, paint, last = (
+        tree.nodes.new(kind)
+        for kind in ("NodeGroupInput", "GeometryNodeSetMaterial", "NodeGroupOutput")
+    )
+    paint.inputs["Material"].default_value = glass.active_material
+    tree.links.new(first.outputs[0], paint.inputs[0])
+    tree.links.new(paint.outputs[0], last.inputs[0])
+    wood.modifiers.new("paint", "NODES").node_group = tree
+    assert inspect_scene(scene, tmp_path).looks.clear == 1.0
+
+
 def test_an_unknown_node_is_noted_and_counts_half(lobes, tmp_path):
     def build(graph: NodeGraph) -> None:
         share = graph.node("ShaderNodeWavelength", {}).outputs[0]

@@ -19,7 +19,7 @@ from transphy3d.assets.material_report import INSPECTOR_VERSION, Inspection, Loo
 from transphy3d.blender.appearance import GLOSS_ROUGHNESS, appearance, normalised
 from transphy3d.blender.graph_images import Pictures
 from transphy3d.blender.graph_values import Values
-from transphy3d.blender.importers import limit_process, open_file, shown_meshes
+from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 from transphy3d.blender.lobes import BODIES, LAYERS, Lobe, material_lobes
 from transphy3d.blender.surface_points import Points, merge, points_of
 from transphy3d.files import write_text
@@ -45,7 +45,7 @@ def inspect_scene(scene: Any, folder: Path) -> Inspection:
         names.append(shown.item.name)
         faces += len(shown.mesh.loop_triangles)
         for slot, found in points_of(shown).items():
-            points[_material(shown.item, slot)].append(found)
+            points[_material(shown, slot)].append(found)
     if not points:
         raise ValueError("it shows no surface to a render")
     pictures = Pictures(folder)
@@ -53,10 +53,14 @@ def inspect_scene(scene: Any, folder: Path) -> Inspection:
     return _inspection(tuple(sorted(set(names))[:MAX_NAMES]), faces, reports)
 
 
-def _material(item: Any, slot: int) -> Any:
-    """The material that a face's slot stands for; the last one for slots beyond the list."""
-    slots = item.material_slots
-    found = slots[min(slot, len(slots) - 1)].material if len(slots) else None
+def _material(shown: Shown, slot: int) -> Any:
+    """The material that a face's slot stands for; the last one for slots beyond the list.
+
+    Geometry nodes give materials to the mesh that the object's own slots do not know.
+    """
+    slots = [slot.material for slot in shown.item.material_slots]
+    materials = slots + list(shown.mesh.materials)[len(slots) :]
+    found = materials[min(slot, len(materials) - 1)] if materials else None
     return None if found is None else found.original
 
 
