@@ -96,31 +96,40 @@ class Score:
 
     counts: Counter[tuple[OpticalClass, OpticalClass, bool]]
 
-    def precision(self, optical: OpticalClass) -> float:
-        """Share of what was surely given a class that has it; 1 where nothing was."""
-        given = self._sum(lambda _, answer, sure: answer == optical and sure)
-        right = self._sum(lambda true, answer, sure: true == answer == optical and sure)
-        return right / given if given else 1.0
+    def precision(self, optical: OpticalClass, reviewed: bool = False) -> float:
+        """Share of what was surely given a class that has it; 1 where nothing was.
+
+        reviewed : or was put before a person as of that class
+        """
+        given = self._sum(lambda _, answer, sure: answer == optical and (sure or reviewed))
+        return self._right(optical, reviewed) / given if given else 1.0
 
     def recall(self, optical: OpticalClass, reviewed: bool = False) -> float:
-        """Share of a class that was surely found; reviewed : or put before a person."""
+        """Share of a class that was surely found, reviewed : or put before a person."""
         there = self._sum(lambda true, *_: true == optical)
-        found = self._sum(
+        return self._right(optical, reviewed) / there if there else 1.0
+
+    def _right(self, optical: OpticalClass, reviewed: bool) -> int:
+        return self._sum(
             lambda true, answer, sure: true == answer == optical and (sure or reviewed)
         )
-        return found / there if there else 1.0
 
     def _sum(self, admits: Callable[[OpticalClass, OpticalClass, bool], bool]) -> int:
         return sum(count for key, count in self.counts.items() if admits(*key))
 
     def table(self) -> str:
-        """A confusion table with precision and recall."""
+        """A confusion table with precision and recall, without and with what is for review."""
         head = [*OPTICAL_CLASSES, *(f"{name}?" for name in CLASSES)]
-        lines = ["is \\ said     " + "".join(f"{name:>13}" for name in head) + "  precision recall"]
+        lines = [
+            "is \\ said     "
+            + "".join(f"{name:>13}" for name in head)
+            + "  precision recall  with ?"
+        ]
         for true in OPTICAL_CLASSES:
             cells = [self.counts[true, name, True] for name in OPTICAL_CLASSES]
             cells += [self.counts[true, name, False] for name in CLASSES]
             rates = f"{self.precision(true):11.2f}{self.recall(true):7.2f}"
+            rates += f"{self.precision(true, True):6.2f}{self.recall(true, True):5.2f}"
             lines.append(f"{true:<14}" + "".join(f"{cell:>13}" for cell in cells) + rates)
         return "\n".join(lines)
 
