@@ -6,6 +6,7 @@ unpacked/<sha256>/      what archives among them hold; made again when missing
 thumbnails/<id>.*       pictures as they came
 views/<id>/*.png        pictures made here for judging and for people
 partial/                downloads that are not finished
+cache/                  convex pieces by content; made again when missing
 imported/<id>.npz       cleaned meshes with collision pieces: what scenes take
 inspections/<sha256>.json  what the materials of a file look like
 answers/                answers of the vision-language model, by file, model and prompt

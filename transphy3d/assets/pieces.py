@@ -17,7 +17,8 @@ from transphy3d.assets.revolution import Profile, core, profile_hulls, profile_o
 
 Method = Literal["profile", "coacd", "hull"]
 CONVEX = 1.08  # ratio of hull to solid up to which one hull does
-MINOR = 0.02  # of the whole volume; smaller bodies get one hull each
+MINOR = 0.05  # of the whole volume; smaller bodies get one hull each
+MAX_DECOMPOSED = 3  # bodies of a part that go through CoACD, the largest; others get one hull
 CRUMB = 0.002  # of the whole volume; less than that beside a profile is its inaccuracy
 MARGIN = 0.03  # of the radius by which a profile is grown before what sticks out is looked for
 COARSE = 0.002  # of the diagonal that a surface may move before CoACD sees it
@@ -42,22 +43,19 @@ def pieces_of(mesh: Mesh, whole: float, cache: Path) -> Pieces:
     solid = to_manifold(mesh)
     profile = profile_of(solid)
     if profile is None:
-        return _of_bodies(solid, whole, cache)
+        return _of_bodies(solid.decompose(), whole, cache)
     grown = MARGIN * float(profile.body.path[:, 0].max())
-    beside = [body for body in (solid - core(profile, grown)).decompose() if _counts(body, whole)]
-    further = [_of_body(body, whole, cache) for body in beside]
-    hulls = profile_hulls(profile) + tuple(hull for piece in further for hull in piece.hulls)
-    methods: set[Method] = {"profile"}
-    return Pieces(hulls, frozenset(methods.union(*(piece.methods for piece in further))), profile)
+    beside = (solid - core(profile, grown)).decompose()
+    further = _of_bodies([b for b in beside if b.volume() > CRUMB * whole], whole, cache)
+    methods: set[Method] = {"profile", *further.methods}
+    return Pieces(profile_hulls(profile) + further.hulls, frozenset(methods), profile)
 
 
-def _counts(body: Manifold, whole: float) -> bool:
-    return bool(body.volume() > CRUMB * whole)
-
-
-def _of_bodies(solid: Manifold, whole: float, cache: Path) -> Pieces:
-    bodies = sorted(solid.decompose(), key=lambda body: -float(body.volume()))
-    found = [_of_body(body, whole, cache) for body in bodies[:MAX_MINOR]]
+def _of_bodies(solids: Sequence[Manifold], whole: float, cache: Path) -> Pieces:
+    """The largest bodies decomposed, small ones as one hull each, the rest as one together."""
+    bodies = sorted(solids, key=lambda body: -float(body.volume()))
+    least = [MINOR * whole] * MAX_DECOMPOSED + [np.inf] * (MAX_MINOR - MAX_DECOMPOSED)
+    found = [_of_body(b, limit, cache) for b, limit in zip(bodies, least, strict=False)]
     hulls = [hull for piece in found for hull in piece.hulls]
     methods: set[Method] = set()
     if rest := bodies[MAX_MINOR:]:
@@ -66,9 +64,10 @@ def _of_bodies(solid: Manifold, whole: float, cache: Path) -> Pieces:
     return Pieces(tuple(hulls), frozenset(methods.union(*(piece.methods for piece in found))))
 
 
-def _of_body(body: Manifold, whole: float, cache: Path) -> Pieces:
+def _of_body(body: Manifold, least: float, cache: Path) -> Pieces:
+    """One hull for what is nearly convex or smaller than `least` m3, else CoACD's."""
     volume, hull = float(body.volume()), body.hull()
-    if volume < MINOR * whole or hull.volume() <= CONVEX * volume:
+    if volume < least or hull.volume() <= CONVEX * volume:
         return Pieces((from_manifold(hull).vertices,), frozenset({"hull"}))
     size = float(np.linalg.norm(np.ptp(from_manifold(hull).vertices, axis=0)))
     coarse = from_manifold(body.simplify(COARSE * size))

@@ -48,7 +48,7 @@ EYE = (0.0, -1.05, 0.95)  # metres
 TARGET = (0.0, 0.0, 0.03)
 TURN = 0.6  # radians
 GAP = 1e-4  # metres to the table, as objects come to rest
-LABEL_SIZE = 15
+LABEL_SIZE = 11
 STILL = Wobble(amplitudes=(), cycles=(), phases=())
 NO_CAMERA_PATH = CameraSpec(
     fov=FOV,
@@ -97,14 +97,14 @@ def _job() -> Job:
         "name": "imports",
         "sequences": 1,
         "frames": 1,
-        "width": 1280,
-        "height": 960,
+        "width": 960,
+        "height": 720,
         "objects": {"optical": {"transparent": 1, "reflective": 1, "opaque": 1}, "filled": 0.5},
         "materials": {"select": {"exclude": ["*frosted*"]}},
         "supports": {"kinds": {"table": 1}},
         "rooms": {"kinds": {"backdrop": 1}},
         "lights": {"rigs": {"studio": 1}},
-        "render": {"samples": 24},
+        "render": {"samples": 12},
         "output": {"channels": ["rgb"]},
     }
     return Job.model_validate(data)
