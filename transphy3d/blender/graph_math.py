@@ -115,13 +115,21 @@ BLENDS: dict[str, Callable[[Floats, Floats], Any]] = {
     "OVERLAY": lambda a, b: np.where(a < 0.5, 2 * a * b, _screen(a, 2 * b - 1)),
     "SOFT_LIGHT": lambda a, b: (1 - a) * b * a + a * _screen(a, b),
     "LINEAR_LIGHT": lambda a, b: a + 2 * b - 1,
-    "DODGE": lambda a, b: np.minimum(a / np.maximum(1 - b, 1e-6), 1),
-    "BURN": lambda a, b: np.maximum(1 - (1 - a) / np.maximum(b, 1e-6), 0),
+}
+
+
+# Blends whose factor bends the curve instead of mixing its result in.
+BENT: dict[str, Callable[[Floats, Floats, Floats], Any]] = {
+    "DODGE": lambda a, b, f: np.where(a == 0, 0, np.minimum(a / np.maximum(1 - f * b, 1e-9), 1)),
+    "BURN": lambda a, b, f: np.clip(1 - (1 - a) / np.maximum(1 - f + f * b, 1e-9), 0, 1),
 }
 
 
 def mix_colors(blend: str, factor: Floats, first: Floats, second: Floats) -> Floats:
     """Blender's mix of two (N, 3) colours; blends by hue and the like count as MIX."""
+    if blend in BENT:
+        bent: Floats = BENT[blend](first, second, factor)
+        return bent
     operation = BLENDS.get(blend, BLENDS["MIX"])
     mixed: Floats = first + factor * (operation(first, second) - first)
     return mixed
