@@ -9,13 +9,15 @@ PROFILE ?=
 WORKERS ?=
 PYTHON  ?=
 VENV    ?= .venv
+TORCH_VERSION ?= 2.13.0
 BIN     := $(VENV)/bin
 RENDER  := $(VENV)/.render-$(shell cksum < setup.cfg | cut -d' ' -f1)
 DEV     := $(VENV)/.dev-$(shell cksum < setup.cfg | cut -d' ' -f1)
+TORCH   := $(VENV)/.torch-$(shell cksum < setup.cfg | cut -d' ' -f1)
 FARM    := $(VENV)/.farm-$(shell cksum < setup.cfg | cut -d' ' -f1)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup render status doctor test test-farm lint bench docs clean
+.PHONY: help setup render status doctor test test-torch test-farm lint bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -35,6 +37,9 @@ doctor: $(RENDER) ## check this machine and say what to do about it
 
 test: $(DEV) ## all tests: ARGS="-k shards" for some
 	$(BIN)/python -m pytest $(ARGS)
+
+test-torch: $(TORCH) ## what needs torch: clips for training, DKT, the vision-language judge
+	$(BIN)/python -m pytest tests/training tests/dkt tests/filter $(ARGS)
 
 test-farm: $(FARM) ## engines on a real Slurm and a real Ray, which it sets up on this machine
 	@.ci/install-slurm
@@ -66,6 +71,12 @@ $(RENDER): $(VENV)/bin/python setup.cfg
 $(DEV): $(RENDER)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev]'
 	@rm -f $(VENV)/.dev-*; touch $@
+
+# Torch first and by its exact version, which takes the build that the machine's index prefers.
+$(TORCH): $(DEV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH_VERSION)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev,training,dkt,filter]'
+	@rm -f $(VENV)/.torch-*; touch $@
 
 $(FARM): $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev,dev-farm]'

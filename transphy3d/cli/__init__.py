@@ -8,7 +8,7 @@ interrupted, run again to go on.
 A module here holds the commands of one subject; importing it adds them to `app`.
 """
 
-from transphy3d.cli import assets, data, farm, machine, making
+from transphy3d.cli import assets, data, dkt, farm, machine, making
 from transphy3d.cli.app import app, main
 
-__all__ = ["app", "assets", "data", "farm", "machine", "main", "making"]
+__all__ = ["app", "assets", "data", "dkt", "farm", "machine", "main", "making"]

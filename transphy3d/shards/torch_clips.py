@@ -101,16 +101,14 @@ class Clips(Dataset[Item]):
         recording = self.sequences[which]
         chosen = _frames(len(recording), frames, self.strides, rng)
         framing = self._framing(recording, rng)
-        item = _item(recording, chosen, framing, self.channels)
-        if "disparity" in self.channels:
-            item |= self._disparity(which, item)
+        limits = self._disparity_limits(which) if "disparity" in self.channels else None
+        item = clip_item(recording, chosen, framing, self.channels, limits)
         return item | {"sequence": torch.tensor(which), "frames": torch.from_numpy(chosen)}
 
-    def _disparity(self, which: int, item: Item) -> Item:
+    def _disparity_limits(self, which: int) -> tuple[float, float]:
         if which not in self._limits:
             self._limits[which] = disparity_range(self.sequences[which])
-        scaled, valid = disparity(item["depth"], self._limits[which])
-        return {"disparity": scaled, "valid": valid}
+        return self._limits[which]
 
     def _framing(self, recording: Recording, rng: np.random.Generator) -> Framing:
         source = (recording.height, recording.width)
@@ -159,12 +157,23 @@ def _frames(
     return start + stride * np.arange(frames)
 
 
-def _item(
-    recording: Recording, frames: NDArray[np.int64], framing: Framing, channels: Sequence[str]
+def clip_item(
+    recording: Recording,
+    frames: NDArray[np.int64],
+    framing: Framing,
+    channels: Sequence[str],
+    limits: tuple[float, float] | None = None,
 ) -> Item:
+    """The tensors of chosen frames, as `Clips` describes them.
+
+    limits : disparities in 1/m that become 0 and 1; None takes the sequence's own
+    """
     stored = dict.fromkeys(DERIVED.get(name, name) for name in channels)
     arrays = recording.read(*stored, frames=frames)
     item = {name: _framed(name, array, framing) for name, array in arrays.items()}
+    if "disparity" in channels:
+        ends = limits or disparity_range(recording)
+        item["disparity"], item["valid"] = disparity(item["depth"], ends)
     return item | {
         "intrinsics": _float32(framing.intrinsics(recording.intrinsics)),
         "world_to_camera": _float32(framing.poses(recording.world_to_camera[frames])),

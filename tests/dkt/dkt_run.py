@@ -1,0 +1,43 @@
+"""A training job on sequences of spheres, with a tiny base that is written to disk first."""
+
+from pathlib import Path
+
+import tiny_dkt
+from synthetic import make
+
+from transphy3d.dkt.config import TrainingJob, load_training_job
+
+JOB = """
+name: tiny
+task: depth
+seed: 3
+base: {{network: network, vae: vae, rank: 4, dtype: float32}}
+data:
+  - {{path: shards}}
+clips: {{size: [32, 48], latents: [1, 2], tokens: 2, flip: 0.5}}
+optimiser: {{rate: 1.0e-3, ema: {ema}}}
+validation: {{path: shards, every: 4, clips: 1, latents: 1, steps: 2}}
+run: {{steps: {steps}, save_every: 2, workers: 0, log_every: 1, checkpointing: false}}
+"""
+
+
+def lay_out(root: Path) -> Path:
+    """A folder with the base and two sequences of ten frames."""
+    tiny_dkt.network().save_pretrained(root / "network")
+    tiny_dkt.vae().save_pretrained(root / "vae")
+    for index in range(2):
+        make(root / f"shards/{index:06d}.h5", frames=10, index=index)
+    return root
+
+
+def job(root: Path, steps: int = 4, ema: float = 0.0) -> TrainingJob:
+    """The job, read from a file as users write it."""
+    path = root / f"job-{steps}-{ema}.yaml"
+    path.write_text(JOB.format(steps=steps, ema=ema))
+    return load_training_job(path)
+
+
+def doubled(root: Path) -> TrainingJob:
+    """The job with the batch that two ranks make together."""
+    one = job(root)
+    return one.model_copy(update={"clips": one.clips.model_copy(update={"tokens": 4})})

@@ -1,0 +1,136 @@
+"""The commands, on tiny models written to disk."""
+
+import json
+
+import dkt_run
+import numpy as np
+import OpenEXR
+import pytest
+from command_line import run_cli
+from PIL import Image
+from safetensors.torch import load_file
+from synthetic import cast, intrinsics, orbit
+
+from transphy3d.dkt.cloud import intrinsics_from_fov, metric_depth, points, write_ply
+from transphy3d.shards.reader import open_dataset
+
+SMALL = ("--size", "32x48", "--dtype", "float32", "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    root = dkt_run.lay_out(tmp_path_factory.mktemp("dkt"))
+    dkt_run.job(root)
+    return root
+
+
+@pytest.fixture(scope="module")
+def trained(root):
+    said = run_cli("dkt", "train", root / "job-4-0.0.yaml", "--out", root / "run")
+    assert said.returncode == 0, said.stderr
+    return root / "run/checkpoints/step-0000004"
+
+
+def test_a_trained_lora_sees_a_folder_of_pictures(root, trained, tmp_path):
+    (tmp_path / "in").mkdir()
+    for number, frame in enumerate(open_dataset(root / "shards")[0]["rgb"][:6]):
+        Image.fromarray(frame).save(tmp_path / f"in/{number}.png")
+    said = run_cli(
+        *("dkt", "infer", tmp_path / "in", "--out", tmp_path / "seen", *SMALL),
+        *("--network", root / "network", "--vae", root / "vae"),
+        *("--lora", trained / "lora.safetensors", "--formats", "npz,png,exr,mp4"),
+    )
+    assert said.returncode == 0, said.stderr
+    assert "20 layers of rank 4, 0 missing" in said.stdout
+    stored = np.load(tmp_path / "seen/prediction.npz")["disparity"]
+    assert stored.shape == (6, 72, 96) and stored.dtype == np.float32
+    png = np.asarray(Image.open(tmp_path / "seen/png/000003.png"))
+    np.testing.assert_allclose(png / 65535, stored[3], atol=1 / 65535)
+    exr = OpenEXR.File(str(tmp_path / "seen/exr/000003.exr")).channels()["Z"].pixels
+    assert np.array_equal(exr, stored[3])
+    assert (tmp_path / "seen/prediction.mp4").stat().st_size > 500
+    assert not list((tmp_path / "seen").glob(".writing*"))
+
+
+def test_the_table_shows_model_and_baselines_with_the_protocol(root, trained, tmp_path):
+    said = run_cli(
+        *("dkt", "eval", root / "shards", "--out", tmp_path, *SMALL),
+        *("--network", root / "network", "--vae", root / "vae"),
+        *("--lora", trained / "lora.safetensors"),
+    )
+    assert said.returncode == 0, said.stderr
+    assert "align video, domain disparity, region all, max_depth None" in said.stdout
+    assert all(f"| {name} |" in said.stdout for name in ("constant", "height ramp", "model"))
+    data = json.loads((tmp_path / "scores.json").read_text())
+    ramp, constant = (
+        next(r for r in data["rows"] if r["name"] == n)["scores"]["rel"]
+        for n in ("height ramp", "constant")
+    )
+    assert ramp < constant
+    assert "\\begin{tabular}" in (tmp_path / "scores.tex").read_text()
+
+
+def test_an_exported_lora_has_the_published_keys(trained, tmp_path):
+    said = run_cli("dkt", "export", trained, tmp_path / "lora.safetensors")
+    assert said.returncode == 0, said.stderr
+    assert "20 layers" in said.stdout
+    keys = load_file(tmp_path / "lora.safetensors")
+    assert "blocks.0.cross_attn.q.lora_A.default.weight" in keys
+
+
+def test_a_dry_run_counts_and_trains_nothing(root, tmp_path):
+    said = run_cli("dkt", "train", root / "job-4-0.0.yaml", "--dry-run", "--out", tmp_path / "x")
+    assert said.returncode == 0, said.stderr
+    assert "2 sequences, 20 frames" in said.stdout
+    assert "4 steps" in said.stdout
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (("--size", "30x48"), "steps of 16"),
+        (("--task", "dept"), "did you mean 'depth'"),
+        (("--formats", "npy"), "did you mean 'npz'"),
+        (("--overlap", "30"), "overlap: 30"),
+        (("--device", "cuda"), "torch sees no GPU"),
+        (("--lora", "none.safetensors"), "cannot be read as safetensors"),
+    ],
+)
+def test_wrong_options_are_errors_with_a_remedy(root, tmp_path, change, words):
+    said = run_cli(
+        *("dkt", "infer", root / "shards", "--out", tmp_path / "seen"),
+        *("--network", root / "network", "--vae", root / "vae", *SMALL, *change),
+    )
+    assert said.returncode in (1, 2, 6)
+    assert words in said.stderr
+    assert "Traceback" not in said.stderr
+
+
+def test_a_sensor_that_is_wrong_on_glass_still_gives_the_scale():
+    k, pose = intrinsics(96, 72), orbit(1)[0]
+    truth = cast(pose, k, (72, 96), ())[0]
+    near = (1 / truth - 0.1) / 3
+    sensor = truth.copy()
+    sensor[20:35, 30:60] += 0.3  # seen through
+    sensor[60:, :] = 0
+    depth, (scale, shift) = metric_depth(near.astype(np.float32), sensor)
+    np.testing.assert_allclose(depth, truth, rtol=1e-4)
+    assert (scale, shift) == pytest.approx((3, 0.1), rel=1e-3)
+    with pytest.raises(ValueError, match="too few"):
+        metric_depth(near.astype(np.float32), np.zeros_like(sensor))
+
+
+def test_points_lie_where_the_scene_is(tmp_path):
+    k, pose = intrinsics(96, 72), orbit(1)[0]
+    depth, _, _, world = cast(pose, k, (72, 96), ())
+    cloud = points(depth, k)
+    expected = world @ pose[:3, :3].T + pose[:3, 3]
+    np.testing.assert_allclose(cloud, expected, atol=1e-5)
+    np.testing.assert_allclose(intrinsics_from_fov((72, 96), 50.0), k)
+    write_ply(tmp_path / "a.ply", cloud, np.zeros((72, 96, 3), np.uint8))
+    data = (tmp_path / "a.ply").read_bytes()
+    head, body = data.split(b"end_header\n", 1)
+    assert b"element vertex 6912" in head
+    assert len(body) == 6912 * 15
+    assert np.frombuffer(body[:12], "<f4").tolist() == cloud[0, 0].tolist()

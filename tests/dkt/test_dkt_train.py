@@ -1,0 +1,167 @@
+"""Training: exact resume, ranks, checkpoints, logs, and clear errors."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import dkt_run
+import numpy as np
+import pytest
+import tiny_dkt
+import torch
+
+from transphy3d.dkt import checkpoint, lora
+from transphy3d.dkt.data import batch_sizes, known, open_clips, picture, target
+from transphy3d.dkt.log import read_log
+from transphy3d.dkt.train import make_trainer, run_steps, train
+from transphy3d.errors import JobError, ModelError, RunError
+from transphy3d.progress import make_progress
+from transphy3d.shards.draws import Draw
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return dkt_run.lay_out(tmp_path_factory.mktemp("dkt"))
+
+
+def run(root, name, **changes):
+    train(dkt_run.job(root, **changes), root / name, make_progress("json"))
+    return root / name
+
+
+@pytest.fixture(scope="module")
+def whole(root):
+    return run(root, "whole", steps=6, ema=0.9)
+
+
+def losses(out):
+    return {line["step"]: line["loss"] for line in read_log(out) if "loss" in line}
+
+
+def test_a_run_that_was_stopped_goes_on_bit_by_bit(root, whole):
+    run(root, "stopped", steps=4, ema=0.9)
+    resumed = run(root, "stopped", steps=6, ema=0.9)
+    assert losses(resumed) == losses(whole)
+    assert sorted(losses(whole)) == [1, 2, 3, 4, 5, 6]
+    for averaged in (False, True):
+        a, b = (checkpoint.found(out)[-1].lora(averaged=averaged) for out in (whole, resumed))
+        assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_a_killed_run_repeats_the_steps_after_its_last_checkpoint(root, whole):
+    killed = root / "killed"
+    shutil.copytree(whole, killed)
+    shutil.rmtree(killed / "checkpoints/step-0000006")
+    run(root, "killed", steps=6, ema=0.9)
+    assert losses(killed) == losses(whole)
+    assert len([line for line in read_log(killed) if line.get("loss")]) == 6
+
+
+def test_the_lora_moves_and_the_base_does_not(root):
+    trainer = make_trainer(dkt_run.job(root), root / "moving")
+    before = {n: p.detach().clone() for n, p in trainer.network.named_parameters()}
+    list(run_steps(trainer))
+    moved = {
+        name for name, p in trainer.network.named_parameters() if not torch.equal(p, before[name])
+    }
+    assert moved and all(".lora_" in name for name in moved)
+
+
+def test_the_average_is_a_mean_of_the_weights(whole):
+    last = checkpoint.found(whole)[-1]
+    weights, average = last.lora(), last.lora(averaged=True)
+    assert weights.keys() == average.keys()
+    assert not any(torch.equal(weights[key], average[key]) for key in weights if "lora_B" in key)
+
+
+def test_validation_writes_metrics_and_ranks_checkpoints(whole):
+    lines = [line for line in read_log(whole) if "rel" in line]
+    assert [line["step"] for line in lines] == [4, 6]
+    assert all(np.isfinite(line["validation_loss"]) for line in lines)
+    scored = checkpoint.best(checkpoint.found(whole))
+    assert scored[0].score == min(line["rel"] for line in lines)
+
+
+def test_only_the_best_and_the_last_checkpoints_are_kept(tmp_path):
+    weights = {"a": torch.zeros(1)}
+    for step, score in enumerate((0.5, 0.1, 0.3, None, 0.4), 1):
+        checkpoint.save(tmp_path, step, weights, None, {}, score)
+    checkpoint.prune(tmp_path, keep=2)
+    assert [c.step for c in checkpoint.found(tmp_path)] == [2, 3, 5]
+
+
+def test_two_ranks_see_and_learn_what_one_rank_does(root):
+    script = Path(__file__).parent / "two_ranks.py"
+    env = dict(os.environ, PYTHONPATH=os.pathsep.join(sys.path), OMP_NUM_THREADS="1")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    port = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
+    done = subprocess.run(
+        [*command, *port, str(script), str(root)], capture_output=True, text=True, env=env
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    single = make_trainer(dkt_run.doubled(root), root / "one-rank")
+    start = lora.weights(single.network)
+    losses = torch.tensor([loss for _, loss in run_steps(single)])
+    double = torch.load(root / "two-ranks.pt", weights_only=True)
+    torch.testing.assert_close(double["losses"], losses, atol=1e-5, rtol=1e-5)
+    # Adam divides by the gradient's size, so rounding shows in weights that hardly have one.
+    learnt, apart = 0.0, 0.0
+    for key, value in lora.weights(single.network).items():
+        learnt += float((value - start[key]).square().sum())
+        apart += float((value - double[key]).square().sum())
+    assert apart < 0.01 * learnt
+
+
+def test_clips_become_pictures_and_targets_within_one(root):
+    job = dkt_run.job(root)
+    batch = {k: v[None] for k, v in open_clips(job)[Draw(0, 5)].items()}
+    seen, wanted, share = picture(batch), target(batch, "depth"), known(batch, "depth")
+    assert seen.shape == wanted.shape == (1, 3, 5, 32, 48)
+    assert share.shape == (1, 1, 2, 4, 6)
+    assert seen.min() >= -1 and seen.max() <= 1 and wanted.abs().max() <= 1
+    assert torch.equal(wanted[:, 0], wanted[:, 2])
+    assert share.min() >= 0 and share.max() == 1
+    pooled = batch["valid"][0, :, 0].float().reshape(5, 4, 8, 6, 8).mean((2, 4))
+    torch.testing.assert_close(share[0, 0, 0], pooled[0])
+    torch.testing.assert_close(share[0, 0, 1], pooled[1:].mean(0))
+
+
+def test_longer_clips_come_in_smaller_batches(root):
+    config = dkt_run.job(root).clips
+    six = config.model_copy(update={"latents": [1, 2, 3, 4, 5, 6], "tokens": 6})
+    assert batch_sizes(six) == {1: 6, 5: 3, 9: 2, 13: 1, 17: 1, 21: 1}
+
+
+def test_another_job_may_not_go_on_in_the_folder(root, whole):
+    other = dkt_run.job(root, steps=6)
+    with pytest.raises(RunError, match="another training job"):
+        train(other, whole, make_progress("json"))
+
+
+def test_wrong_jobs_are_errors_with_a_remedy(root):
+    path = root / "wrong.yaml"
+    path.write_text(dkt_run.JOB.format(steps=4, ema=0).replace("rate:", "rat:"))
+    with pytest.raises(JobError, match=r"wrong.yaml: optimiser\.rat.*rate"):
+        dkt_run.load_training_job(path)
+    path.write_text(dkt_run.JOB.format(steps=4, ema=0).replace("[32, 48]", "[30, 48]"))
+    with pytest.raises(JobError, match="in steps of 16"):
+        dkt_run.load_training_job(path)
+    path.write_text(dkt_run.JOB.format(steps=4, ema=0).replace("network: network", "network: vae"))
+    with pytest.raises(ModelError, match="in_channels is 3, not 48"):
+        make_trainer(dkt_run.load_training_job(path), root / "wrong")
+
+
+def test_a_damaged_checkpoint_is_named(whole, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(whole, copy)
+    (checkpoint.found(copy)[-1].path / "state.json").write_text("{")
+    with pytest.raises(RunError, match=r"step-0000006: is damaged"):
+        checkpoint.found(copy)
+
+
+def test_the_tiny_base_is_of_the_real_classes():
+    assert type(tiny_dkt.network()).__name__ == "WanTransformer3DModel"
+    assert dataclasses.is_dataclass(tiny_dkt.model())

@@ -1,0 +1,169 @@
+"""`transphy3d dkt`: train on shards, look at videos, score what was seen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from transphy3d.cli.app import app
+from transphy3d.cli.options import ProgressStyle
+from transphy3d.progress import make_progress
+
+dkt_app = typer.Typer(
+    name="dkt", help="Depth and normals by a video diffusion model.", no_args_is_help=True
+)
+app.add_typer(dkt_app)
+
+NetworkFolder = Annotated[
+    Path, typer.Option("--network", help="diffusers folder of Wan2.1-Fun-Control's transformer")
+]
+VaeFolder = Annotated[Path, typer.Option("--vae", help="diffusers folder of Wan2.1's autoencoder")]
+
+
+@dkt_app.command()
+def train(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB", help="training job")],
+    out: Annotated[
+        Path | None, typer.Option("--out", help="folder of the run [default: out/<name>]")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="count batches, clips and what is left out; train not")
+    ] = False,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Train the LoRA; goes on from the last checkpoint. On several GPUs, start it by torchrun."""
+    from transphy3d.dkt.config import load_training_job
+
+    job = load_training_job(job_file)
+    if dry_run:
+        from transphy3d.dkt.forecast import describe
+
+        print(describe(job))
+        return
+    from transphy3d.dkt.train import train as train_job
+
+    reporter = make_progress(progress)
+    try:
+        print(train_job(job, out or Path("out") / job.name, reporter))
+    finally:
+        reporter.close()
+
+
+@dkt_app.command()
+def infer(
+    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="video, picture or folder")],
+    out: Annotated[Path, typer.Option("--out", help="folder for what is seen")],
+    network: NetworkFolder,
+    vae: VaeFolder,
+    lora: Annotated[Path | None, typer.Option("--lora", help="trained weights")] = None,
+    prompt: Annotated[Path | None, typer.Option("--prompt", help="embedded prompt")] = None,
+    task: Annotated[str, typer.Option("--task", help="depth or normal")] = "depth",
+    formats: Annotated[
+        str, typer.Option("--formats", help="of npz, png, exr and mp4, with commas")
+    ] = "npz,mp4",
+    size: Annotated[
+        str, typer.Option("--size", help="HEIGHTxWIDTH at which the network sees it")
+    ] = "480x832",
+    steps: Annotated[int, typer.Option("--steps", min=1, help="sampling steps")] = 5,
+    window: Annotated[int, typer.Option("--window", min=1, help="latents in a window")] = 21,
+    overlap: Annotated[int, typer.Option("--overlap", min=0, help="latents shared by windows")] = 3,
+    parity: Annotated[
+        str, typer.Option("--parity", help="ours, or dkt to repeat the released code")
+    ] = "ours",
+    device: Annotated[str, typer.Option("--device", help="auto, cuda or cpu")] = "auto",
+    dtype: Annotated[str, typer.Option("--dtype", help="bfloat16 or float32")] = "bfloat16",
+    seed: Annotated[int, typer.Option("--seed", min=0, help="of the noise")] = 0,
+    progress: ProgressStyle = "auto",
+) -> None:
+    """See depth or normals in a video of any length."""
+    from transphy3d.dkt.look import look, make_settings
+    from transphy3d.dkt.model import load_model
+
+    settings = make_settings(
+        task=task, size=size, steps=steps, window=window, overlap=overlap, parity=parity, seed=seed
+    )
+    model, report = load_model(
+        network,
+        vae,
+        prompt=str(prompt) if prompt else None,
+        weights=lora,
+        device=device,
+        dtype=dtype,
+    )
+    if report:
+        print(f"LoRA: {report.describe()}")
+    reporter = make_progress(progress)
+    try:
+        print(look(model, video, out, settings, formats.split(","), reporter))
+    finally:
+        reporter.close()
+
+
+@dkt_app.command(name="eval")
+def evaluate(
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="shards to be measured on")],
+    out: Annotated[Path, typer.Option("--out", help="folder for the tables")],
+    network: Annotated[
+        Path | None, typer.Option("--network", help="as for infer; without it, baselines alone")
+    ] = None,
+    vae: Annotated[Path | None, typer.Option("--vae", help="as for infer")] = None,
+    lora: Annotated[Path | None, typer.Option("--lora", help="trained weights")] = None,
+    prompt: Annotated[Path | None, typer.Option("--prompt", help="embedded prompt")] = None,
+    size: Annotated[str, typer.Option("--size", help="as for infer")] = "480x832",
+    align: Annotated[str, typer.Option("--align", help="video, frame or none")] = "video",
+    region: Annotated[str, typer.Option("--region", help="all or objects")] = "all",
+    max_depth: Annotated[
+        float | None, typer.Option("--max-depth", help="metres; truth beyond is left out")
+    ] = None,
+    device: Annotated[str, typer.Option("--device", help="auto, cuda or cpu")] = "auto",
+    dtype: Annotated[str, typer.Option("--dtype", help="bfloat16 or float32")] = "bfloat16",
+) -> None:
+    """Depth metrics on shards, beside baselines, as Markdown, LaTeX and JSON."""
+    from transphy3d.dkt.look import make_protocol, make_settings, sequence_predictor
+    from transphy3d.dkt.model import load_model
+    from transphy3d.dkt.score import BASELINES, markdown, score, write_tables
+    from transphy3d.errors import JobError
+    from transphy3d.shards.reader import open_dataset
+
+    protocol = make_protocol(align, region, max_depth)
+    predictors = dict(BASELINES)
+    if network and vae:
+        settings = make_settings(
+            task="depth", size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
+        )
+        model, _ = load_model(
+            network,
+            vae,
+            prompt=str(prompt) if prompt else None,
+            weights=lora,
+            device=device,
+            dtype=dtype,
+        )
+        predictors["model"] = sequence_predictor(model, settings)
+    elif network or vae:
+        raise JobError("--network and --vae belong together; name both, or neither for baselines")
+    sequences = list(open_dataset(path))
+    rows = [score(sequences, name, predict, protocol) for name, predict in predictors.items()]
+    write_tables(out, rows, protocol)
+    print(markdown(rows, protocol), end="")
+
+
+@dkt_app.command()
+def export(
+    checkpoint: Annotated[
+        Path, typer.Argument(metavar="CHECKPOINT", help="folder of a checkpoint, or .safetensors")
+    ],
+    out: Annotated[Path, typer.Argument(metavar="FILE", help=".safetensors to write")],
+    layout: Annotated[
+        str, typer.Option("--layout", help="diffsynth (also ComfyUI), or peft (diffusers)")
+    ] = "diffsynth",
+    averaged: Annotated[
+        bool, typer.Option("--averaged", help="take the moving average of the weights")
+    ] = False,
+) -> None:
+    """Write a LoRA in the layout of another program."""
+    from transphy3d.dkt.export import export_lora
+
+    print(export_lora(checkpoint, out, layout, averaged=averaged))

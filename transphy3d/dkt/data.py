@@ -1,0 +1,85 @@
+"""Clips as the network wants them: pictures and targets in [-1, 1], and where targets are known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.nn.functional import avg_pool2d
+from torch.utils.data import DataLoader
+
+from transphy3d.dkt.config import ClipsConfig, Task, TrainingJob
+from transphy3d.dkt.wan import PIXELS_PER_LATENT
+from transphy3d.dkt.windows import FRAMES_PER_LATENT
+from transphy3d.shards.draws import Batches
+from transphy3d.shards.torch_clips import Clips, Item, Mixture
+
+CHANNELS: dict[Task, tuple[str, ...]] = {"depth": ("rgb", "disparity"), "normal": ("rgb", "normal")}
+
+
+def frames_of(latents: int) -> int:
+    """Frames that so many latents stand for."""
+    return 1 + FRAMES_PER_LATENT * (latents - 1)
+
+
+def batch_sizes(clips: ClipsConfig) -> dict[int, int]:
+    """Clips in a batch, by frames in a clip: as many as the token budget holds."""
+    return {frames_of(latents): clips.tokens // latents for latents in clips.latents}
+
+
+def open_clips(job: TrainingJob) -> Mixture:
+    """The job's data sets as one. Raises ShardError for one that is missing or too short."""
+    shortest = frames_of(min(job.clips.latents))
+    parts = {
+        f"{number} {source.path}": (
+            Clips(
+                source.path,
+                frames=1 if source.frame_wise else shortest,
+                size=job.clips.size,
+                strides=job.clips.strides,
+                flip=job.clips.flip,
+                shifts=job.clips.shifts,
+                channels=CHANNELS[job.task],
+                seed=job.seed + number,
+            ),
+            source.weight,
+        )
+        for number, source in enumerate(job.data)
+    }
+    names = list(parts)
+    still = [n for n, source in zip(names, job.data, strict=True) if source.frame_wise]
+    return Mixture(parts, frame_wise=still)
+
+
+def make_loader(job: TrainingJob, start: int, rank: int, ranks: int) -> DataLoader[Any]:
+    """Batches of the steps from `start` on, for one rank."""
+    batches = Batches(batch_sizes(job.clips), job.run.steps, job.seed, start, rank, ranks)
+    return DataLoader(
+        open_clips(job),
+        batch_sampler=batches,
+        num_workers=job.run.workers,
+        persistent_workers=job.run.workers > 0,
+    )
+
+
+def picture(batch: Item) -> torch.Tensor:
+    """(B, 3, F, H, W) in [-1, 1]."""
+    return (batch["rgb"] * 2 - 1).transpose(1, 2)
+
+
+def target(batch: Item, task: Task) -> torch.Tensor:
+    """(B, 3, F, H, W) in [-1, 1]: disparity three times, near = 1, or normals."""
+    if task == "normal":
+        return batch["normal"].transpose(1, 2)
+    return (batch["disparity"] * 2 - 1).transpose(1, 2).expand(-1, 3, -1, -1, -1)
+
+
+def known(batch: Item, task: Task) -> torch.Tensor:
+    """(B, 1, T, h, w): the share of each latent's pixels whose target is known."""
+    stored = (batch["normal"] != 0).any(2, keepdim=True) if task == "normal" else batch["valid"]
+    count, frames = stored.shape[:2]
+    pooled = avg_pool2d(stored.float().flatten(0, 1), PIXELS_PER_LATENT)
+    share = pooled.reshape(count, frames, *pooled.shape[1:])
+    groups = (count, -1, FRAMES_PER_LATENT, *pooled.shape[1:])
+    later = share[:, 1:].reshape(groups).mean(2)
+    return torch.cat([share[:, :1], later], dim=1).transpose(1, 2)
