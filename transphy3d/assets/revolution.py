@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from transphy3d.assets.collision import filled_hulls, wall_hulls
 from transphy3d.assets.geometry import Cavity, FloatArray, Mesh
+from transphy3d.assets.mend import open_edges
 from transphy3d.assets.procedural import lathe
 from transphy3d.assets.procedural.assembly import NARROW_MOUTH, Turned, cavity_of
 from transphy3d.assets.procedural.solid import to_manifold
@@ -28,6 +29,7 @@ TOLERANCE = 0.015  # of the radius that profiles may differ on average
 AGREEING = 0.6  # of the half planes must show the profile; a handle takes a few
 LEAST_DEPTH = 0.08  # of the height that counts as an inside
 CORE_SEGMENTS = 64
+SEALED_FILL = 0.9  # of the height of an inside without an opening
 SLIVER = 1e-6  # metres; cuts leave points that far from the axis
 
 
@@ -184,15 +186,25 @@ def _ring(profile: Profile) -> CrossSection:
 
 
 def cavity(mesh: Mesh, profile: Profile) -> Cavity | None:
-    """The inside of an upright vessel with that profile; None if it holds nothing."""
+    """The inside of an upright vessel with that profile, open or sealed; None if there is none."""
     if not profile.is_vessel:
         return None
     lining = _lining(mesh, profile)
     if not lining.any() or lining.all():
         return None
-    found = cavity_of(mesh, lining, profile.body.wall, np.inf)
+    if len(open_edges(Mesh(mesh.vertices, mesh.faces[lining]))):
+        found = cavity_of(mesh, lining, profile.body.wall, np.inf)
+    else:
+        found = _sealed(mesh, lining)
     deep = found.brim - found.floor > LEAST_DEPTH * float(np.ptp(profile.body.path[:, 1]))
     return found if deep else None
+
+
+def _sealed(mesh: Mesh, lining: NDArray[np.bool_]) -> Cavity:
+    """The inside of a vessel that is closed all around; its upper tenth stays free."""
+    heights = mesh.vertices[mesh.faces[lining], 2]
+    floor, ceiling = float(heights.min()), float(heights.max())
+    return Cavity(lining, floor, floor + SEALED_FILL * (ceiling - floor))
 
 
 def _lining(mesh: Mesh, profile: Profile) -> NDArray[np.bool_]:
