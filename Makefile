@@ -10,6 +10,8 @@ WORKERS ?=
 PYTHON  ?=
 VENV    ?= .venv
 TORCH_VERSION ?= 2.13.0
+# The one that is made for it; another would take another torch along.
+TORCHVISION_VERSION ?= 0.28.0
 BIN     := $(VENV)/bin
 RENDER  := $(VENV)/.render-$(shell cksum < setup.cfg | cut -d' ' -f1)
 DEV     := $(VENV)/.dev-$(shell cksum < setup.cfg | cut -d' ' -f1)
@@ -74,7 +76,7 @@ $(DEV): $(RENDER)
 
 # Torch first and by its exact version, which takes the build that the machine's index prefers.
 $(TORCH): $(DEV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH_VERSION)'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH_VERSION)' 'torchvision==$(TORCHVISION_VERSION)'
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev,training,dkt,filter]'
 	@rm -f $(VENV)/.torch-*; touch $@
 

@@ -8,8 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="needs the extra `filter`: make test-filter")
-pytest.importorskip("transformers", reason="needs the extra `filter`: make test-filter")
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["OMP_NUM_THREADS"] = "1"  # for commands; tensors this small gain nothing from more
 

@@ -132,7 +132,7 @@ def make_model(processor: Qwen2_5_VLProcessor, seed: int) -> Qwen2_5_VLForCondit
 def paint(bright: bool, hue: str, rng: np.random.Generator, edge: int = EDGE) -> Image.Image:
     """A flat picture with some noise; hue : red, blue or grey."""
     level = rng.uniform(170, 200) if bright else rng.uniform(60, 90)
-    shift = {"red": (50, -40, -40), "blue": (-40, -40, 50), "grey": (0, 0, 0)}[hue]
+    shift = {"red": (55, -60, -60), "blue": (-60, -60, 55), "grey": (0, 0, 0)}[hue]
     pixels = np.array([level]) + shift + rng.normal(0, 4, (edge, edge, 3))
     return Image.fromarray(pixels.clip(0, 255).astype(np.uint8))
 
@@ -150,10 +150,10 @@ def as_judge(processor: Qwen2_5_VLProcessor, model: Qwen2_5_VLForConditionalGene
 
 
 def lesson(rng: np.random.Generator) -> tuple[Ask, str]:
-    """A question about one or two random pictures of one colour, and its answer."""
+    """A question about up to three random pictures of one colour, and its answer."""
     bright, hue = bool(rng.integers(2)), str(rng.choice(HUES))
     question = prompts.QUESTIONS[rng.integers(len(prompts.QUESTIONS))]
-    pictures = tuple(paint(bright, hue, rng) for _ in range(rng.integers(1, 3)))
+    pictures = tuple(paint(bright, hue, rng) for _ in range(rng.integers(1, 4)))
     answer = "yes" if truth(question.topic, bright, hue) else "no"
     return Ask(pictures, prompts.heading(len(pictures)) + question.text), answer
 
