@@ -123,7 +123,7 @@ def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path, number):
 
 def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on(tmp_path):
     out = tmp_path / "run"
-    process = start(out, "--set", "run.attempts=2")
+    process = start(out, "--set", "run.attempts=2", "--set", "run.keep_blend=true")
     rendered = 0
     for number in (1, 2):
         wait_for(lambda seen=rendered: count(out, 0) > seen, process)
@@ -139,6 +139,7 @@ def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on
     dead = read_dead(RunDir(out), 0)
     assert "crash" in dead.reason
     assert "--unit 0 --retry" in dead.replay
+    assert (out / "units/000000/stage/stage.blend").stat().st_size > 0
     assert verify(out / "shards") == []
 
     again = run_cli("render", "smoke", "--out", out, *SETTINGS, "--retry")

@@ -116,13 +116,13 @@ def prepare(folder: Path, chatter: Chatter, progress: Progress) -> Work:
 def render(folder: Path, chatter: Chatter, progress: Progress) -> RenderReport:
     """Render all that is missing in `folder`. Raises Stopped and TransPhy3DError."""
     work, costs = prepare(folder, chatter, progress), Costs()
+    _save_blend_if_asked(work)  # also now: one wants to look into what crashes
     costs.add("start", 0, (START, 0.0))
     for phase in work.stage.phases:
         progress.phase, since = phase, now()
         costs.add(phase, render_phase(work, phase), since)
     progress.phase = "end"
-    if work.stage.save_blend:
-        _save_blend(folder)
+    _save_blend_if_asked(work)
     return _report(work, costs)
 
 
@@ -162,10 +162,13 @@ def _render_frame(work: Work, phase: Phase, frame: int, path: Path) -> None:
     print(f"{phase} {frame}: {time.monotonic() - began:.2f} s")
 
 
-def _save_blend(folder: Path) -> None:
+def _save_blend_if_asked(work: Work) -> None:
+    """Keep the scene as it is now, for debugging."""
     import bpy
 
-    bpy.ops.wm.save_as_mainfile(filepath=str((folder / "stage.blend").resolve()), compress=True)
+    if work.stage.save_blend:
+        file = str((work.folder / "stage.blend").resolve())
+        bpy.ops.wm.save_as_mainfile(filepath=file, compress=True, copy=True)
 
 
 def _report(work: Work, costs: Costs) -> RenderReport:

@@ -224,7 +224,10 @@ def _pick(agent: _Agent, open_units: list[int]) -> Pick | None:
 
 
 def _straggler(agent: _Agent, open_units: list[int]) -> Pick | None:
-    """A unit whose process lives and gets no further, while there is nothing else to do."""
+    """A unit whose process lives and gets no further, while there is nothing else to do.
+
+    Each try is given longer than the one before, so that a slow scene is not begun for ever.
+    """
     pace = frame_seconds(agent.run)
     if pace is None:
         return None
@@ -233,7 +236,7 @@ def _straggler(agent: _Agent, open_units: list[int]) -> Pick | None:
         last = _last_try(agent, index)
         if last is None or last.outcome != "running":
             continue
-        if agent.observer.still(index, (last.number, last.pictures)) > patience:
+        if agent.observer.still(index, (last.number, last.pictures)) > patience * last.number:
             return Pick(index, over=last.number)
     return None
 

@@ -32,7 +32,7 @@ from transphy3d.scenes.stage import phases_for
 POLL_SECONDS = 0.5
 RESTARTS = 5  # of one agent; more deaths have a cause that another start does not mend
 STOP_SECONDS = 90.0
-ENDS = {**FATAL, Interrupted.exit_code: Interrupted, RunError.exit_code: RunError}
+ENDS = {**FATAL, RunError.exit_code: RunError}
 
 
 def create(profile: Path | None, workers: int | None) -> LocalEngine:
@@ -191,6 +191,8 @@ def _look(state: _State) -> None:
 
 def _replace(state: _State, agent: _Agent, code: int) -> None:
     """Start a dead agent again; raise what its end means for the whole run."""
+    if code == Interrupted.exit_code:
+        raise Interrupted("an agent was stopped from outside; run the same command to go on")
     if code in ENDS:
         raise ENDS[code](_last_words(agent.log))
     agent.deaths += 1
