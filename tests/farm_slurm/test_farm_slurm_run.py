@@ -25,7 +25,7 @@ from slurm_run import (
 from transphy3d.shards.verify import verify
 
 SEQUENCES = 8  # as conftest's undisturbed run
-POISONED = 5
+POISONED = 7
 
 
 def jobs_end(cluster: SlurmCluster) -> None:
@@ -41,7 +41,6 @@ class Story:
     out_of_time: Worker
     preempted: Worker
     lost_node: Worker
-    twin: int
     last_states: dict[str, str]
 
 
@@ -56,12 +55,13 @@ def story(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> St
     script = run.out / "logs/slurm/work.sh"
     twin = cluster.call("sbatch", "--parsable", "--array=0", "--nodelist=n1", script).strip()
     wait_for(lambda: len(workers(run.out)) == 3, "three workers at once", WAIT_SECONDS)
+    lost_node = run.worker(task=f"{twin}_0")
+    cluster.kill_node(lost_node.node)
     killed = run.worker(task=f"{array}_0")
     os.kill(agent_of(run.out, killed.task), signal.SIGKILL)
     out_of_time = run.worker(task=f"{array}_1")
     cluster.call("scancel", "--signal=USR1", "--batch", out_of_time.task)
-    lost_node = run.worker(task=f"{twin}_0")
-    cluster.kill_node(lost_node.node)
+    wait_for(lambda: out_of_time not in workers(run.out), "the worker has stopped")
     preempted = run.worker(node="n0")
     urgent = ("--partition=urgent", "--nodelist=n0", "--exclusive", "--output=/dev/null")
     cluster.call("sbatch", *urgent, "--wrap=true")
@@ -69,7 +69,7 @@ def story(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> St
     cluster.start_node("n1")
     jobs_end(cluster)
     states = {row["JobId"]: row["JobState"] for row in cluster.jobs()}
-    return Story(run, killed, out_of_time, preempted, lost_node, int(twin), states)
+    return Story(run, killed, out_of_time, preempted, lost_node, states)
 
 
 def test_every_sequence_is_published_once_as_in_an_undisturbed_run(story, undisturbed):
@@ -81,17 +81,10 @@ def test_every_sequence_is_published_once_as_in_an_undisturbed_run(story, undist
     assert leftovers(story.run.out) == []
 
 
-def test_a_task_that_runs_twice_at_once_takes_other_units(story):
-    made = [
-        {
-            line
-            for line in story.run.log(f"{job}_0").splitlines()
-            if line.startswith("sequence done")
-        }
-        for job in (story.run.jobs()["array"], story.twin)
-    ]
-    assert all(made)
-    assert made[0].isdisjoint(made[1])
+def test_a_task_that_runs_twice_at_once_takes_another_unit(story):
+    twins = (story.killed, story.lost_node)
+    assert {worker.task.partition("_")[2] for worker in twins} == {"0"}
+    assert len({worker.task for worker in twins}) == len({worker.unit for worker in twins}) == 2
 
 
 def test_a_poisoned_unit_is_a_dead_letter_with_its_reason(story):
@@ -103,11 +96,10 @@ def test_a_poisoned_unit_is_a_dead_letter_with_its_reason(story):
     assert story.run.outcomes(POISONED) == ["crash", "crash"]
 
 
-def test_frames_of_a_killed_worker_are_kept_and_its_task_comes_back(story):
+def test_frames_of_a_killed_worker_are_kept(story):
     hit, following = story.run.hit_and_following(story.killed)
     assert hit["outcome"] == "running"  # nobody was left to say how it ended
     assert following["pictures_before"] >= 2
-    assert f"task {story.killed.task} queues again" in story.run.log()
 
 
 @pytest.mark.parametrize("hit", ["out_of_time", "preempted"])
@@ -115,6 +107,12 @@ def test_what_is_told_to_stop_keeps_its_frames_and_counts_as_no_failure(story, h
     stopped, following = story.run.hit_and_following(getattr(story, hit))
     assert stopped["outcome"] == "interrupted"
     assert following["pictures_before"] >= stopped["pictures"] >= 2
+
+
+def test_tasks_come_back_after_each_kind_of_stop(story):
+    assert "DUE TO PREEMPTION" in story.run.log(story.preempted.task)
+    for worker in (story.killed, story.out_of_time):
+        assert f"task {worker.task} queues again" in story.run.log()
 
 
 def test_the_unit_of_a_lost_node_goes_on_elsewhere(story):

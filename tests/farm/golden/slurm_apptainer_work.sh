@@ -58,9 +58,11 @@ avoid_this_node() {
 out_of_time() {
     stop USR1
     # In case a frame takes longer than the time that is left.
-    (sleep 105; kill -0 $$ && requeue) &
+    (sleep 105; requeue) &
+    timer=$!
 }
 
+timer=
 trap out_of_time USR1
 trap 'stop TERM' TERM
 
@@ -76,5 +78,6 @@ for agent in "${agents[@]}"; do
     [ $ended = 6 ] || [ $ended = 9 ] && avoid=yes
     [ "$avoid" ] || [ $ended -gt 128 ] && again=yes
 done
+[ "$timer" ] && kill "$timer"
 [ "$again" ] && requeue && [ "$avoid" ] && avoid_this_node
 exit $code
