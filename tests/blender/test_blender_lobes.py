@@ -11,6 +11,7 @@ from judged_graphs import closure, fresnel, halves, of, picture
 from looking import inspect_graph, main_look
 
 from transphy3d.assets.material_report import Inspection
+from transphy3d.blender import importers
 from transphy3d.blender.graph_values import fresnel as fresnel_share
 from transphy3d.blender.importers import open_file
 from transphy3d.blender.inspect_materials import inspect_file, inspect_scene
@@ -192,6 +193,17 @@ def test_a_driver_and_a_script_in_a_file_are_never_run(tmp_path):
     found = inspect_file(tmp_path / "asset.blend")
     assert main_look(found.looks) == "clear"
     assert not (tmp_path / "mark").exists()
+
+
+def test_what_modifiers_and_instances_make_is_bounded(tmp_path, monkeypatch):
+    scene = _shown(("satin wood", 1.0))
+    array = scene.objects[0].modifiers.new("many", "ARRAY")
+    array.count = 600
+    monkeypatch.setattr(importers, "MAX_TRIANGLES", 1000)
+    with pytest.raises(ValueError, match="more than 1000 triangles; simplify it"):
+        inspect_scene(scene, tmp_path)
+    array.count = 400
+    assert inspect_scene(scene, tmp_path).faces == 800
 
 
 def test_every_kind_of_file_opens(tmp_path):

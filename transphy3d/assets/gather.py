@@ -99,8 +99,11 @@ def _steps(
     if workers == 1:
         yield from ((asset, partial(step, asset)) for asset in assets)
         return
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         yield from [(asset, pool.submit(step, asset).result) for asset in assets]
+    finally:  # whoever is interrupted waits for the steps that run, not for all
+        pool.shutdown(cancel_futures=True)
 
 
 def _note(

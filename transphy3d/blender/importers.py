@@ -26,6 +26,7 @@ CPU_LIMIT = 600  # seconds of all threads together
 FILE_LIMIT = 4 << 30  # bytes of any file that the process writes
 MAX_BYTES = 1 << 30
 MAX_FACES = 5_000_000  # of all meshes, before modifiers
+MAX_TRIANGLES = 20_000_000  # of all that is shown, after modifiers and instancing
 GLTF_MAGIC = b"glTF"
 SHAPES = {"MESH", "CURVE", "SURFACE", "META", "FONT"}
 HELPERS = {"WIRE", "BOUNDS"}  # how cutters of Boolean modifiers are displayed
@@ -182,7 +183,11 @@ class Shown:
 
 
 def shown_meshes(scene: Any) -> Iterator[Shown]:
-    """Every object and instance that the first view layer shows to a render, with triangles."""
+    """Every object and instance that the first view layer shows to a render, with triangles.
+
+    Raises ValueError where modifiers and instances make more than MAX_TRIANGLES of them.
+    """
+    triangles = 0
     graph = scene.view_layers[0].depsgraph
     graph.update()
     scale = np.diag([scene.unit_settings.scale_length] * 3 + [1.0])
@@ -194,6 +199,9 @@ def shown_meshes(scene: Any) -> Iterator[Shown]:
         mesh = item.to_mesh()
         if mesh is not None:
             mesh.calc_loop_triangles()
+            triangles += len(mesh.loop_triangles)
+            if triangles > MAX_TRIANGLES:
+                raise ValueError(f"it shows more than {MAX_TRIANGLES} triangles; simplify it")
             if len(mesh.loop_triangles):
                 yield Shown(item, mesh, scale @ np.array(instance.matrix_world))
             item.to_mesh_clear()
