@@ -48,6 +48,7 @@ from transphy3d.farm.blender_process import STOP_SECONDS
 POLICY = RunConfig()
 HOUR, DAY = 3600.0, 86400.0
 FRAMES = 120
+MIN_EVENTS = 20  # interruptions from which a wasted share is drawn
 SPREAD = 0.4  # of the logarithm of a sequence's frame time
 Draw = Callable[[np.random.Generator], float]
 # Sequences of the plot: name, median seconds of a frame, colour.
@@ -286,35 +287,43 @@ def minutes(farm: Farm) -> float:
     return (farm.busy - farm.useful) / 60 / max(farm.interruptions, 1)
 
 
-def curve(load: Load, workers: int, hours: list[float]) -> list[float]:
-    """Wasted share by mean time between interruptions of a worker, none of them announced."""
-    soon = exponential(10 * 60)
-    machines = [Nodes("", 1, exponential(mean * HOUR), soon) for mean in hours]
-    return [wasted(simulate(nodes, load, workers)) for nodes in machines]
+def curve(load: Load, workers: int, hours: list[float], most: int) -> list[float]:
+    """Percent wasted by mean time between interruptions of a worker, none of them announced.
+
+    most : units of one simulation; NaN where that brings too few interruptions to say anything
+    """
+    unit = (load.start + FRAMES * load.frame * math.exp(SPREAD**2 / 2)) / HOUR
+    shares = []
+    for mean in hours:
+        nodes = Nodes("", 1, exponential(mean * HOUR), exponential(10 * 60))
+        units = min(max(round(100 * mean / unit), 4 * workers), most)
+        farm = simulate(nodes, replace(load, units=units), workers)
+        shares.append(100 * wasted(farm) if farm.interruptions >= MIN_EVENTS else math.nan)
+    return shares
 
 
-def plot(path: Path, workers: int, units: int) -> None:
+def plot(path: Path, workers: int, most: int) -> None:
     """Wasted share against the time between interruptions, for three lengths of a sequence."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    hours = [2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0]
-    figure, axes = plt.subplots(figsize=(8, 4.6), constrained_layout=True)
-    for label, frame, colour in (
-        ("10 min", 5, "#2f6fde"),
-        ("1 h", 30, "#24a148"),
-        ("4 h", 120, "#da1e28"),
-    ):
-        for resume, style in ((True, "-"), (False, "--")):
-            shares = curve(Load(units, frame, resume=resume), workers, hours)
+    hours = [float(2**power) for power in range(1, 13)]
+    figure, axes = plt.subplots(figsize=(8, 4.8), constrained_layout=True)
+    for label, frame, colour in LENGTHS:
+        for resume, style in ((False, "--"), (True, "-")):
+            shares = curve(Load(0, frame, resume=resume), workers, hours, most)
             name = f"{label}, {'with' if resume else 'without'} resume"
-            axes.plot(hours, [100 * s for s in shares], style, color=colour, label=name)
-    axes.set(xscale="log", yscale="log", xlabel="mean hours between interruptions of a worker")
-    axes.set(ylabel="wasted GPU time, %", title=f"{workers:,} workers, by length of a sequence")
+            axes.plot(hours, shares, style, color=colour, label=name)
+    for nodes, place in ((4.0, "backfill"), (24 * 1000 / 6.5, "rsc1")):
+        axes.axvline(nodes, color="grey", linewidth=0.8, linestyle=":")
+        axes.text(nodes * 1.04, 0.0013, place, color="grey", fontsize=8)
+    axes.set(xscale="log", yscale="log", ylim=(1e-3, 100))
+    axes.set(xlabel="mean hours between interruptions of a worker", ylabel="GPU time wasted, %")
+    axes.set(title=f"{workers:,} workers, by length of a sequence")
     axes.grid(alpha=0.3, which="both", linewidth=0.5)
-    axes.legend(fontsize=8, ncols=3)
+    axes.legend(fontsize=8, ncols=3, loc="upper right")
     figure.savefig(path, dpi=110)
     print(path)
 
@@ -347,7 +356,7 @@ def main() -> None:
     )
     table(Load(units, frame, start), options.workers)
     if options.plot:
-        plot(options.plot, options.workers, units=4000 if options.quick else 20000)
+        plot(options.plot, options.workers, most=20_000 if options.quick else 400_000)
 
 
 if __name__ == "__main__":
