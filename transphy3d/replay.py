@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transphy3d.config import CHANNELS, Job
 from transphy3d.errors import DeviceError, RenderError, ShardError
 from transphy3d.farm.blender_process import run_blender
-from transphy3d.job import check_job
+from transphy3d.job import check_job, identity
 from transphy3d.jsonio import to_data
 from transphy3d.pipeline import prepare, read_frame
 from transphy3d.shards.codec import from_stored, to_stored
@@ -35,11 +35,15 @@ class FrameComparison:
 
 @dataclass(frozen=True)
 class ReplayReport:
-    """Whether a sequence came out the same again."""
+    """Whether a sequence came out the same again.
+
+    same_inputs : whether the job's materials, meshes and bank are those of then
+    """
 
     sequence: str
     same_scene: bool
     frames: tuple[FrameComparison, ...]
+    same_inputs: bool = True
 
     @property
     def same(self) -> bool:
@@ -53,6 +57,8 @@ class ReplayReport:
         for item in self.frames:
             truth = ", ".join(f"{name} {value:g}" for name, value in item.differences.items())
             lines.append(f"  frame {item.frame}: RGB {item.rgb_psnr:.1f} dB, greatest |d| {truth}")
+        if not self.same_inputs:
+            lines.append("  materials, meshes, bank or generator are not those it was made with")
         return "\n".join([*lines, "the same" if self.same else "NOT THE SAME"])
 
 
@@ -92,7 +98,8 @@ def _compare(job: Job, sequence: Sequence, folder: Path, frames: tuple[int, ...]
         _compare_frame(read_frame(stage, prepared.settled, f, channels), sequence, f)
         for f in frames
     )
-    return ReplayReport(sequence.name, same_scene, tuple(compared))
+    same_inputs = identity(job) == sequence.attributes["job_sha256"]
+    return ReplayReport(sequence.name, same_scene, tuple(compared), same_inputs)
 
 
 def _compare_frame(
