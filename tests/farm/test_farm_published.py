@@ -145,6 +145,17 @@ def test_a_file_system_without_hard_links_will_do(run, monkeypatch, number):
     assert run.sequence(0).stat().st_ino == first
 
 
+def test_a_link_whose_answer_was_lost_on_the_network_is_recognized(run, monkeypatch):
+    link = os.link
+
+    def link_and_lose_the_answer(*names):
+        link(*names)
+        raise FileExistsError
+
+    monkeypatch.setattr(files.os, "link", link_and_lose_the_answer)
+    assert do(run) == "done"
+
+
 def stop_before_the_record(run, monkeypatch):
     """A publisher that dies right after it gave the file its name."""
 
