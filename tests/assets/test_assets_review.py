@@ -10,6 +10,7 @@ from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
+from chromium import BROWSER, Page
 from PIL import Image
 
 from transphy3d.assets.bank import AssetRecord, Bank, Licence, Override, Signal, StoredFile, Verdict
@@ -264,3 +265,44 @@ def test_a_persons_word_outranks_the_verdict(bank):
     asset = decide(bank, json.dumps(ACCEPT | {"ruling": "rejected"}).encode())
     assert not asset.accepted
     assert decide(bank, json.dumps(ACCEPT).encode()).accepted
+
+
+@pytest.fixture
+def page(server, tmp_path):
+    page = Page(server.url, tmp_path / "profile")
+    yield page
+    page.close()
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_keys_decide_in_a_browser_and_hostile_names_do_nothing(page, bank):
+    jar = bank.read("own-jar")
+    bank.write(replace(jar, id="own-pot", name="pot"))
+    page.call("Page.reload")
+    page.until("document.querySelectorAll('#list li').length === 2")
+    assert page.evaluate("document.querySelector('#detail h2').textContent") == HOSTILE
+    assert page.evaluate("document.querySelectorAll('img[src=x], #detail a').length") == 0
+    page.until("document.querySelector('img.picture').naturalWidth === 32")
+    page.press("2")
+    assert page.evaluate("document.querySelector('img.picture').src").endswith("own-jar/1")
+
+    page.press("t")
+    page.until("document.querySelector('#detail h2').textContent === 'pot'")
+    assert bank.read("own-jar").override == Override(ruling="accepted", optical="transparent")
+    page.press("x")
+    page.until("document.querySelectorAll('#list li').length === 0")
+    assert bank.read("own-pot").override.ruling == "rejected"
+    page.evaluate("[...document.querySelectorAll('#states button')][5].click()")
+    page.until("document.querySelectorAll('#list li').length === 2")
+    page.press("u")
+    page.until("document.querySelectorAll('#list li').length === 1")
+    assert bank.read("own-jar").override is None
+
+
+@pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+def test_a_decision_that_is_not_saved_says_why(page, bank):
+    page.until("document.querySelectorAll('#list li').length === 1")
+    bank.write(replace(bank.read("own-jar"), refused="gone bad"))
+    page.press("r")
+    page.until("document.querySelector('#failure').textContent.includes('gone bad')")
+    assert bank.read("own-jar").override is None
