@@ -33,11 +33,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Card:
-    """A figure with its label; `note` stands below in small."""
+    """A figure with its label; `note` stands below in small. bad : in the colour of trouble."""
 
     label: str
     text: str
     note: str = ""
+    bad: bool = False
 
 
 def write_page(status: Status) -> Path:
@@ -95,7 +96,7 @@ def cards(status: Status) -> list[Card]:
         Card("frames", f"{status.frames:,}", frames),
         _left(status),
         _speed(status),
-        Card("free on the disk", file_size(status.disk.free), _room(status)),
+        _room(status),
     ]
 
 
@@ -117,6 +118,8 @@ def _speed(status: Status) -> Card:
     return Card("frames a second", now, f"{number(status.frames_per_hour)} a {status.worker}-hour")
 
 
-def _room(status: Status) -> str:
+def _room(status: Status) -> Card:
     needed = needed_room(status.disk)
-    return f"about {file_size(needed)} still to be written" if needed else "all is written"
+    note = f"about {file_size(needed)} still to be written" if needed else "all is written"
+    free = status.disk.free
+    return Card("free on the disk", file_size(free), note, bad=needed > free)
