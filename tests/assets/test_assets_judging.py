@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from transphy3d.assets.bank import AssetRecord, Bank, Licence, Signal
+from transphy3d.assets.bank import AssetRecord, Bank, Imported, Licence, Signal, StoredFile
 from transphy3d.assets.judging import GRAPH, LEXICON, VISION, fuse, judged
 from transphy3d.assets.scoring import (
     disagreements,
@@ -24,6 +24,18 @@ from transphy3d.job import load_job
 from transphy3d.library import builtin
 
 DEFAULT = AcceptConfig()
+IMPORTED = Imported(
+    file=StoredFile(path="imported/local-a.npz", bytes=1, sha256="0" * 64),
+    size=(0.1, 0.1, 0.1),
+    parts=(),
+    hulls=1,
+    fit=1.0,
+    hollow=False,
+    method="none",
+    notes=(),
+    source_sha256="0" * 64,
+    version=1,
+)
 LABELS = read_labels(builtin("assets") / "labels" / "sweethome3d.yaml")
 SIGNALS = read_signals(builtin("assets") / "labels" / "sweethome3d_signals.json")
 
@@ -87,9 +99,9 @@ def test_every_judge_gives_one_sentence():
         VISION: says(transparent=0.9, mass=0.1),
     }
     assert fuse(signals, DEFAULT).reasons == (
-        "The material graph votes transparent (0.60): so it is.",
-        "The lexicon has no vote to give (transparent 0.00, reflective 0.20): so it is.",
-        "The vision-language model abstains (mass 0.10): so it is.",
+        "The material graph votes transparent (0.60): so it is",
+        "The lexicon votes for neither class (transparent 0.00, reflective 0.20): so it is",
+        "The vision-language model abstains (mass 0.10): so it is",
     )
 
 
@@ -118,22 +130,24 @@ def test_thresholds_are_checked_and_misspelt_ones_are_named(tmp_path):
         load_job(job)
 
 
-def test_a_job_judges_the_bank_by_its_own_thresholds(tmp_path, monkeypatch):
-    asset = AssetRecord(
-        id="local-a", source="local", source_id="a", name="a", licence=Licence(name="own")
+def test_a_job_judges_the_bank_by_its_own_thresholds(tmp_path):
+    """The first condition of a job that is not met names itself in the error."""
+    doubtful = AssetRecord(
+        id="local-a",
+        source="local",
+        source_id="a",
+        name="a",
+        licence=Licence(name="own"),
+        signals={GRAPH: says(transparent=0.4)},
+        imported=IMPORTED,
     )
-    signals = {GRAPH: says(transparent=0.4)}
-    Bank(tmp_path).write(judged(AssetRecord(**vars(asset) | {"signals": signals}), DEFAULT))
-    strict = BankConfig(folder=str(tmp_path))
-    with pytest.raises(JobError, match="1 recorded, then 0 imported"):
-        select(strict)
-    from transphy3d.assets import selection
-
+    bank = Bank(tmp_path)
+    bank.write(judged(doubtful, DEFAULT))
+    with pytest.raises(JobError, match="1 imported and not refused, then 0 accepted"):
+        select(BankConfig(folder=str(tmp_path)))
     lax = BankConfig(folder=str(tmp_path), accept=AcceptConfig(decisive_area=0.35))
-    stored = Bank(tmp_path).read("local-a")
-    assert not stored.accepted
-    assert selection._judged(lax, stored).accepted
-    assert not selection._judged(strict, stored).accepted
+    assert [(asset.id, asset.optical) for asset in select(lax)] == [("local-a", "transparent")]
+    assert bank.read("local-a").verdict.ruling == "review"
 
 
 def test_labels_and_measured_signals_are_of_the_same_assets():

@@ -115,7 +115,7 @@ def _ruling(findings: list[Finding]) -> tuple[Ruling, Finding | None]:
 
 def _sentences(signals: Mapping[str, Signal], findings: list[Finding]) -> tuple[str, ...]:
     return tuple(
-        f"{NAMES.get(judge, judge)} {_vote(judge, signal, findings)}: {'; '.join(signal.reasons)}."
+        f"{NAMES.get(judge, judge)} {_vote(judge, signal, findings)}: {'; '.join(signal.reasons)}"
         for judge, signal in sorted(signals.items())
     )
 
@@ -128,4 +128,4 @@ def _vote(judge: str, signal: Signal, findings: list[Finding]) -> str:
     if not any(opinion.judge == judge for finding in findings for opinion in finding.opinions):
         return f"abstains (mass {signal.mass:.2f})"
     scores = f"transparent {signal.transparent:.2f}, reflective {signal.reflective:.2f}"
-    return f"has no vote to give ({scores})"
+    return f"votes for neither class ({scores})"

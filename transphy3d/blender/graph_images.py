@@ -15,6 +15,8 @@ from transphy3d.blender.surface_points import Floats
 
 MAX_PIXELS = 1 << 27  # 16384 x 8192; decoded pictures take 4 bytes a pixel
 DRAFT = 1024  # JPEG files are decoded no larger than about this
+KEPT = 2048  # longest edge of what is kept of a picture, taking every so many pixels
+FORMATS = ("PNG", "JPEG", "JPEG2000", "WEBP", "TIFF", "TGA", "BMP")
 UNKNOWN = 0.5
 LINEAR = ("Non-Color", "Linear", "Raw", "ACES", "Generic Data")
 
@@ -70,10 +72,12 @@ class Pictures:
         if stream is None:
             return None
         try:
-            with Image.open(stream) as opened:
-                return _rgba(opened, image.name)
+            with Image.open(stream, formats=FORMATS) as opened:
+                pixels = _rgba(opened, image.name)
         except (OSError, SyntaxError):  # Pillow's words for what it cannot read
             return None
+        step = -(-max(pixels.shape) // KEPT)
+        return pixels[::step, ::step].copy()
 
     def _stream(self, image: Any) -> Any:
         if image.packed_file:

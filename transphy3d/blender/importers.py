@@ -128,12 +128,16 @@ def check_gltf(path: Path) -> None:
     root = path.parent.resolve()
     for item in [*content.get("buffers", []), *content.get("images", [])]:
         uri = item.get("uri", "data:")
-        inside = (root / unquote(uri)).resolve().is_relative_to(root)
-        if not uri.startswith("data:") and (urlsplit(uri).scheme or not inside):
+        if not uri.startswith("data:") and not _lies_inside(uri, root):
             raise ValueError(f"it names {uri[:80]!r}, which lies outside its folder")
     corners = sum(item.get("count", 0) for item in content.get("accessors", []))
     if corners > 6 * MAX_FACES:
         raise ValueError(f"its {corners} values are more than {6 * MAX_FACES}; decimate the mesh")
+
+
+def _lies_inside(uri: str, root: Path) -> bool:
+    """Whether a relative reference leads to a place in the folder `root`."""
+    return not urlsplit(uri).scheme and (root / unquote(uri)).resolve().is_relative_to(root)
 
 
 def _gltf_json(path: Path) -> dict[str, Any]:
