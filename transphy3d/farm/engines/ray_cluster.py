@@ -142,7 +142,7 @@ def _shown(node: Node) -> str:
 def check_machines(found: list[Node], token_file: Path, token: str) -> None:
     """Raise RunError naming every machine that lacks transphy3d or the run directory."""
     ray = import_ray()
-    probe = ray.remote(num_cpus=0, max_retries=0)(make_probe())
+    probe = ray.remote(num_cpus=0)(make_probe())
     said = [probe.options(**_there(node)).remote(str(token_file), token) for node in found]
     pairs = zip(found, said, strict=True)
     faults = [fault for node, answer in pairs if (fault := _fault(node, answer))]

@@ -6,8 +6,11 @@ Ray ends the tasks of a driver that is gone.
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import time
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,22 +82,40 @@ class _Driver:
     flying: dict[Any, _Flight] = field(default_factory=dict)
     unfit: dict[str, TransPhy3DError] = field(default_factory=dict)
     looked: float = 0.0
+    signal: str | None = None
 
 
 def drive(job: Job, run: RunDir, settings: Settings, progress: Progress) -> None:
     """Bring every open unit to its end, or the run to a stop.
 
-    Raises JobError, RunError, DeviceError, DiskFull for what concerns all units; tasks are then
-    cancelled and have finished their frames when this returns.
+    Raises JobError, RunError, DeviceError, DiskFull or Interrupted for what concerns all units;
+    tasks are then cancelled and have finished their frames when this returns.
     """
     driver = _make_driver(job, run, settings, progress)
+    with _listening(driver):
+        try:
+            while driver.waiting or driver.held or driver.flying:
+                _submit(driver)
+                _take_in(driver)
+                _look(driver)
+        finally:
+            _stop(driver)
+
+
+@contextlib.contextmanager
+def _listening(driver: _Driver) -> Iterator[None]:
+    """Let signals ask the driver to stop: Ray does not bear exceptions from their handlers."""
+
+    def stop(number: int, frame: object) -> None:
+        driver.signal = signal.Signals(number).name
+
+    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+    before = [signal.signal(number, stop) for number in numbers]
     try:
-        while driver.waiting or driver.held or driver.flying:
-            _submit(driver)
-            _take_in(driver)
-            _look(driver)
+        yield
     finally:
-        _stop(driver)
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _make_driver(job: Job, run: RunDir, settings: Settings, progress: Progress) -> _Driver:
@@ -136,7 +157,9 @@ def _last_try(driver: _Driver, index: int) -> Attempt | None:
 
 
 def _submit(driver: _Driver) -> None:
-    """Ask for as many tasks as there is room for."""
+    """Ask for as many tasks as there is room for. Raises Interrupted after a signal."""
+    if driver.signal:
+        raise Interrupted(f"{driver.signal} received; run the same command to go on")
     if is_draining(driver.run):
         driver.waiting.clear()
         driver.held.clear()
