@@ -70,7 +70,7 @@ def publish_new(scratch: Path, path: Path) -> bool:
 
 
 def create(path: Path, data: bytes) -> bool:
-    """Make a file that was not there; False if it was. A crash may leave it cut short."""
+    """Make a file that was not there; False if it was. A crash or full disk leaves it cut short."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except FileExistsError:
@@ -78,9 +78,6 @@ def create(path: Path, data: bytes) -> bool:
     try:
         os.write(handle, data)
         os.fsync(handle)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
     finally:
         os.close(handle)
     return True

@@ -39,6 +39,7 @@ WORKERS = 3
 MOST_TURNS = 400
 MOST_STEPS = 40  # file operations of one process in a row
 MOST_PROCESSES = 12
+FULL = 0.003  # of the operations that change something find a full disk
 BAD = ("crash", "error", "timeout", "vanished", "lost", "skipped")
 FILE_EVENTS = {
     *("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"),
@@ -80,7 +81,7 @@ class Process(threading.Thread):
         except Killed:
             pass
         except Exception as error:
-            self.machine.broken.append(f"process {self.number} ended with {error!r}")
+            self.machine.take_in(self, error)
         self.over = True
         self.machine.back.release()
 
@@ -98,6 +99,8 @@ class Process(threading.Thread):
         if self.steps < 0:
             self.give_way()
         self.machine.changed = changes
+        if changes and self.machine.is_full():
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def give_way(self) -> None:
         """Let others go on, and wait for the next turn."""
@@ -208,6 +211,17 @@ class Machine:
             process.dead = True
             self.spawn()
 
+    def is_full(self) -> bool:
+        """Whether the disk has no room for the operation at hand."""
+        return self.stormy and self.random.random() < FULL
+
+    def take_in(self, process: Process, error: Exception) -> None:
+        """An error ended a process: on a full disk another one is started later."""
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            self.spawn()
+        else:
+            self.broken.append(f"process {process.number} ended with {error!r}")
+
     def cut(self, index: int) -> None:
         """Damage a published sequence."""
         if is_published(self.run, index):
@@ -286,10 +300,8 @@ class Machine:
         if kind < 0.01:
             raise units.TryFailed("crash", "killed by SIGSEGV", signal="SIGSEGV")
         if kind < 0.02:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        if kind < 0.03:
             raise Interrupted("preempted")
-        if kind < 0.033:
+        if kind < 0.023:
             raise ImpossibleScene("nothing fits")
 
     def look(self) -> None:
@@ -371,11 +383,20 @@ def simulated(monkeypatch) -> Iterator[None]:
             _machine.claimed.add((folder, attempt.number))
             super().__init__(folder, attempt)
 
+    def write(handle: int, data: bytes) -> int:
+        if isinstance(threading.current_thread(), Process):
+            half = really_write(handle, data[: len(data) // 2])
+            _on_event("open", ())
+            return half + really_write(handle, data[half:])
+        return really_write(handle, data)
+
+    really_write = os.write
     clocks = SimpleNamespace(
         time=lambda: time.time() + (_machine.wall if _machine else 0.0),
         monotonic=time.monotonic,
     )
     monkeypatch.setattr(os, "getpid", number)
+    monkeypatch.setattr(os, "write", write)
     monkeypatch.setattr(os, "fsync", lambda handle: _on_event("open", ()))
     monkeypatch.setattr(leases, "time", clocks)
     monkeypatch.setattr(leases, "Lease", Lease)
