@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transphy3d.config import CHANNELS, Job
-from transphy3d.errors import DeviceError, RenderError, ShardError
-from transphy3d.farm.blender_process import run_blender
+from transphy3d.errors import ShardError
+from transphy3d.farm.sample import render_some
 from transphy3d.job import check_job, identity
 from transphy3d.jsonio import to_data
-from transphy3d.pipeline import prepare, read_frame
+from transphy3d.pipeline import read_frame
 from transphy3d.shards.codec import from_stored, to_stored
 from transphy3d.shards.reader import Sequence, open_dataset
 from transphy3d.shards.schema import channel
@@ -85,13 +85,7 @@ def _find(path: Path, index: int) -> Sequence:
 
 def _compare(job: Job, sequence: Sequence, folder: Path, frames: tuple[int, ...]) -> ReplayReport:
     stage = folder / "stage"
-    stage.mkdir()
-    prepared = prepare(job, sequence.index, stage, folder / "cache", frames)
-    end = run_blender(stage, folder / "log.txt", job.run.frame_timeout, lambda counts: None)
-    if end.code != 0:
-        log = (folder / "log.txt").read_text(errors="replace")[-2000:]
-        kind = DeviceError if end.code == DeviceError.exit_code else RenderError
-        raise kind(f"sequence {sequence.name} could not be rendered again:\n{log}")
+    prepared, _ = render_some(job, sequence.index, frames, stage, folder / "cache")
     same_scene = to_data(prepared.settled) == sequence.scene
     channels = [name for name in CHANNELS if name in sequence.channels]
     compared = (
