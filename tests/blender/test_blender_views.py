@@ -94,12 +94,34 @@ def test_views_show_the_object_whole_and_as_its_material_says(tmp_path, small):
         assert differs[:4].mean() < 0.05 and differs[:, :4].mean() < 0.05
 
 
-def test_a_process_that_breaks_a_limit_is_an_error_of_its_asset(tmp_path, small, monkeypatch):
-    monkeypatch.setattr(views, "MEMORY", 300 << 20)
-    bank = Bank(tmp_path)
-    assets = [add(bank, name, lambda path: path.write_bytes(b"BLENDER")) for name in ("a", "b")]
+# Stands for Blender: crashes on one file, and shows the others.
+CRASHING = """#!{python}
+import json, os, pathlib, sys
+request = json.loads(pathlib.Path(sys.argv[3]).read_text())
+for number, item in enumerate(request["items"]):
+    if b"crash" in pathlib.Path(item["path"]).read_bytes():
+        os.abort()
+    for view in range(4):
+        (pathlib.Path(item["folder"]) / f"{{view}}.png").write_bytes(b"picture")
+    with open(request["log"], "a") as log:
+        log.write(json.dumps({{"item": number, "error": ""}}) + "\\n")
+"""
+
+
+def test_a_crash_costs_no_other_asset_its_pictures(tmp_path, monkeypatch):
+    stand_in = tmp_path / "blender"
+    stand_in.write_text(CRASHING.format(python=sys.executable))
+    stand_in.chmod(0o755)
+    bank = Bank(tmp_path / "bank")
+    assets = [
+        add(bank, name, lambda path, name=name: path.write_text(name))
+        for name in ("a", "b-crash", "c", "d-crash")
+    ]
+    monkeypatch.setattr(sys, "executable", str(stand_in))
     done = list(views.render_all(bank, assets))
-    assert [type(item) for item in done] == [AssetError, AssetError]
+    assert [type(item) for item in done] == [AssetRecord, AssetError] * 2
+    assert "own-b-crash: cannot be shown (Blender crashed" in str(done[1])
+    assert bank.file(done[2].views[3]).read_bytes() == b"picture"
 
 
 def test_a_process_that_hangs_is_stopped(tmp_path, small, monkeypatch):
