@@ -32,7 +32,7 @@ render: $(RENDER) ## make a data set: JOB=jobs/preview.yaml OUT=folder SET="rend
 setup: $(RENDER) ## make .venv with everything that rendering needs
 
 status: $(RENDER) ## how far a run is: OUT=folder
-	@$(BIN)/transphy3d status --out $(or $(OUT),out/$(basename $(notdir $(JOB))))
+	@$(BIN)/transphy3d status --out $(or $(OUT),out/$(basename $(notdir $(JOB)))) $(ARGS)
 
 doctor: $(RENDER) ## check this machine and say what to do about it
 	@$(BIN)/transphy3d doctor
