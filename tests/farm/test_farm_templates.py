@@ -12,6 +12,7 @@ import yaml
 from command_line import command, run_cli
 from openjd.model import DocumentType, decode_job_template, document_string_to_object
 
+from transphy3d.doctor import PACKAGES
 from transphy3d.errors import DeviceError, JobError, RunError
 from transphy3d.farm.engines import make_engine
 from transphy3d.job import load_job
@@ -185,3 +186,10 @@ def test_open_job_description_refuses_a_worker_without_the_run(profile, tmp_path
     done = subprocess.run([*openjd, "--step", "Agents"], capture_output=True, text=True)
     assert done.returncode != 0
     assert "is not the run directory on this worker" in done.stdout
+
+
+@pytest.mark.parametrize("recipe", ["Dockerfile", "transphy3d.def"])
+def test_container_recipes_hold_every_library_and_all_of_the_driver(recipe):
+    text = (Path(__file__).parents[2] / "docs/container" / recipe).read_text()
+    assert {debian for debian, _ in PACKAGES.values()} <= set(text.split())
+    assert "NVIDIA_DRIVER_CAPABILITIES=all" in text
