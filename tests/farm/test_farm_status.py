@@ -15,6 +15,7 @@ from run_records import FRAMES, give_up, plan, publish, record
 
 from transphy3d.errors import RunError
 from transphy3d.farm import survey
+from transphy3d.farm.attempts import retry_unit
 from transphy3d.farm.control import cancel, drain, remember_engine
 from transphy3d.farm.forecast import forecast, unknown_because
 from transphy3d.farm.hosts import note_failure
@@ -316,3 +317,17 @@ def test_a_second_look_reads_new_records_only(tmp_path, monkeypatch):
     assert watcher.read().published == 5
     assert sorted(read[:4]) == [0, 1, 2, 3]
     assert read[4:] == [4]
+
+
+def test_a_unit_that_is_opened_again_under_our_eyes_is_no_fault(tmp_path, monkeypatch):
+    run, listing = plan(tmp_path, 2), survey.numbers_in
+    give_up(run, 0)
+    give_up(run, 1)
+
+    def list_then_retry(folder):
+        found = listing(folder)
+        retry_unit(run, 1)
+        return found
+
+    monkeypatch.setattr(survey, "numbers_in", list_then_retry)
+    assert read_status(tmp_path).set_aside == [0]

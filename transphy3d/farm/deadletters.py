@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from transphy3d.farm.attempts import Dead, numbers_in, read_dead
+from transphy3d.farm.attempts import Dead
 from transphy3d.farm.rundir import RunDir, read_plan
+from transphy3d.farm.survey import dead_units
 from transphy3d.jsonio import to_json
 
 
 def dead_letters(root: Path) -> list[Dead]:
     """Every unit of a run that is set aside. Raises RunError where there is no run."""
     read_plan(root)
-    run = RunDir(root)
-    return [read_dead(run, index) for index in sorted(numbers_in(run.dead_folder))]
+    return list(dead_units(RunDir(root)).values())
 
 
 def as_lines(letters: list[Dead]) -> str:

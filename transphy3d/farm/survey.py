@@ -55,7 +55,7 @@ class Surveyor:
         """The state of the run now."""
         run = self._run
         done = self._published()
-        dead = {index: read_dead(run, index) for index in numbers_in(run.dead_folder) - done.keys()}
+        dead = {index: item for index, item in dead_units(run).items() if index not in done}
         begun = sorted(units_in(run.units) - done.keys())
         tries = {index: found for index in begun if (found := read_attempts(run, index))}
         claimed = [
@@ -89,6 +89,15 @@ class Surveyor:
             beaten = record_path(folder, highest(folder)).stat().st_mtime
             return time.time() - beaten < self._lease
         return False
+
+
+def dead_units(run: RunDir) -> dict[int, Dead]:
+    """Why units are set aside, by unit; one that is opened again at this moment is none."""
+    found: dict[int, Dead] = {}
+    for index in sorted(numbers_in(run.dead_folder)):
+        with contextlib.suppress(FileNotFoundError):
+            found[index] = read_dead(run, index)
+    return found
 
 
 def units_in(folder: Path) -> set[int]:
