@@ -216,3 +216,10 @@ def test_a_blend_is_not_kept_where_it_would_hold_a_mesh_that_must_not_be_passed_
     filled(bank, "vase-1", licence=Licence(name="royalty_free"))
     with pytest.raises(JobError, match=r"run\.keep_blend.*'vase-1'"):
         preflight(Job.model_validate(keeping), tmp_path)
+
+
+def test_classes_are_drawn_by_the_jobs_weights_however_many_assets_have_them(bank: Bank) -> None:
+    even = bank_job(bank, {"optical": {"transparent": 1, "reflective": 1}, "count": (20, 20)})
+    names = [item.asset.name for k in range(6) for item in scene(even, k).objects]
+    steel = sum(name in {"vase-6", "vase-7"} for name in names)
+    assert steel / len(names) == pytest.approx(0.5, abs=0.15)
