@@ -15,7 +15,12 @@ from openjd.model import DocumentType, decode_job_template, document_string_to_o
 from transphy3d.doctor import PACKAGES
 from transphy3d.errors import DeviceError, JobError, RunError
 from transphy3d.farm.engines import make_engine
+from transphy3d.farm.engines.kubernetes import KubernetesProfile
+from transphy3d.farm.engines.openjd import OpenJDProfile
+from transphy3d.farm.engines.ray import RayProfile
+from transphy3d.farm.profile import load_profile
 from transphy3d.job import load_job
+from transphy3d.library import builtin
 
 TINY = [
     "frames=2",
@@ -193,3 +198,15 @@ def test_container_recipes_hold_every_library_and_all_of_the_driver(recipe):
     text = (Path(__file__).parents[2] / "docs/container" / recipe).read_text()
     assert {debian for debian, _ in PACKAGES.values()} <= set(text.split())
     assert "NVIDIA_DRIVER_CAPABILITIES=all" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [(RayProfile, "ray"), (KubernetesProfile, "kubernetes"), (OpenJDProfile, "openjd")],
+)
+def test_a_profile_to_copy_names_every_key_with_its_default(kind, name):
+    path = builtin("jobs") / "profiles" / f"{name}.yaml"
+    given = yaml.safe_load(path.read_text())
+    assert given.keys() == kind.model_fields.keys()
+    needed = {key: given[key] for key, field in kind.model_fields.items() if field.is_required()}
+    assert load_profile(kind, path, name) == kind.model_validate(needed)
