@@ -4,6 +4,7 @@ import heapq
 import json
 import os
 import re
+import signal
 import subprocess
 
 import numpy as np
@@ -261,6 +262,17 @@ def test_watching_ends_when_nothing_is_left_to_do(tmp_path):
         *_, last = map(json.loads, watching.stdout)
     assert (first["published"], last["published"], watching.returncode) == (1, 2, 0)
     assert "100 % smoke" in (tmp_path / "status.html").read_text()
+
+
+def test_an_interrupt_ends_the_watching_without_a_complaint(tmp_path):
+    plan(tmp_path, 2)
+    words = ("status", "--out", tmp_path, "--watch", "--interval", 60)
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command(*words), stdout=pipe, stderr=pipe, text=True) as watching:
+        assert watching.stdout.readline().startswith("smoke")
+        watching.send_signal(signal.SIGINT)
+        assert watching.wait(60) == 1
+        assert watching.stderr.read() == ""
 
 
 def page_of(root):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.live import Live
 
+from transphy3d.errors import Interrupted
 from transphy3d.farm.status import Status, Watcher
 from transphy3d.farm.status_page import write_page
 from transphy3d.farm.status_text import describe, screen
@@ -33,7 +35,7 @@ def show_once(root: Path, *, as_json: bool, with_page: bool) -> Status:
 
 
 def watch(root: Path, seconds: float, *, as_json: bool, with_page: bool) -> Status:
-    """Show the status every so many seconds until nothing is left to do.
+    """Show the status every so many seconds until nothing is left to do; returns the last one.
 
     On a terminal the screen is drawn anew; elsewhere come blocks of lines, or JSON lines.
     """
@@ -53,11 +55,18 @@ def _say(text: str) -> None:
 
 
 def _repeat(watcher: Watcher, seconds: float, with_page: bool, show: Show) -> Status:
-    while True:
-        status = watcher.read()
-        show(status)
-        if with_page:
-            write_page(status)
-        if status.over:
-            return status
-        time.sleep(seconds)
+    """Look and tell until the run is over, or until a signal ends the watching alone."""
+    status = watcher.read()
+    with contextlib.suppress(Interrupted):
+        while not _tell(status, with_page, show):
+            time.sleep(seconds)
+            status = watcher.read()
+    return status
+
+
+def _tell(status: Status, with_page: bool, show: Show) -> bool:
+    """Show one state; whether it is the last."""
+    show(status)
+    if with_page:
+        write_page(status)
+    return status.over
