@@ -16,7 +16,7 @@ from transphy3d.config import CHANNELS
 
 # One thread: Cycles then repeats pictures bit for bit. Quick heartbeats: the dead are found soon.
 SETTINGS = (
-    *("frames=16", "width=32", "height=24", "render.device=cpu", "run.threads=1"),
+    *("frames=12", "width=32", "height=24", "render.device=cpu", "run.threads=1"),
     *("run.heartbeat=0.5", "run.lease=4", "run.attempts=2", "output.sequences_per_shard=4"),
 )
 PHASES = ("truth", "behind", "rgb")

@@ -24,6 +24,8 @@ app = typer.Typer(
     "7 damaged data, 8 run, 9 disk full, 10 held by another process, 75 interrupted.",
 )
 
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
+
 
 def _version(wanted: bool) -> None:
     if wanted:
@@ -42,7 +44,7 @@ def _root(
 
 def main() -> None:
     """Run the command line; errors that a user can mend are one line and an exit code."""
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+    for number in STOP_SIGNALS:
         signal.signal(number, _interrupt)
     try:
         app()
@@ -66,4 +68,8 @@ def _fail(message: str, code: int) -> NoReturn:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    # Schedulers signal every process of a task, and its agent passes it on: a second signal must
+    # not break off what the first one makes us write down.
+    for each in STOP_SIGNALS:
+        signal.signal(each, signal.SIG_IGN)
     raise Interrupted(f"{signal.Signals(number).name} received; run the same command to go on")
