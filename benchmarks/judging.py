@@ -4,7 +4,7 @@
 
 Without a bank it judges by the signals that were measured before and lie beside the labels.
 `--bank` inspects the files of a bank afresh, with their speed (fetch them with `transphy3d assets
-fetch --source sweethome3d`); `--write` keeps what it measured as the new signals. The thresholds
+fetch --source sweethome3d`); `--write`, without a half, keeps what it measured as the new signals. The thresholds
 were tuned on the half of the labels called tuning; the other half was looked at afterwards.
 `--made` judges the made materials of the tests instead: node graphs as authors build them, and
 glTF files of every extension; they were written beside the inspector, by the same hand.
@@ -119,13 +119,12 @@ def main() -> None:
     if options.made:
         report_made()
         return
-    labels = read_labels(LABELS)
+    labels = [label for label in read_labels(LABELS) if options.half in (None, label.half)]
     signals = measure(Bank(options.bank), labels) if options.bank else read_signals(SIGNALS)
-    if options.write:
+    if options.write and not options.half:
         write_json(SIGNALS, {name: to_data_of(found) for name, found in signals.items()})
-    chosen = [label for label in labels if options.half in (None, label.half)]
-    print(f"{len(chosen)} labelled assets")
-    report(chosen, signals)
+    print(f"{len(labels)} labelled assets")
+    report(labels, signals)
 
 
 def to_data_of(signals: Signals) -> dict[str, object]:
