@@ -167,3 +167,24 @@ def export(
     from transphy3d.dkt.export import export_lora
 
     print(export_lora(checkpoint, out, layout, averaged=averaged))
+
+
+@dkt_app.command()
+def prepare(
+    job_file: Annotated[Path, typer.Argument(metavar="JOB", help="training job with clips.cache")],
+    share: Annotated[
+        str, typer.Option("--share", metavar="K/N", help="the K-th of N processes, from 0")
+    ] = "0/1",
+    device: Annotated[str, typer.Option("--device", help="auto, cuda or cpu")] = "auto",
+    progress: ProgressStyle = "auto",
+) -> None:
+    """Encode a job's clips ahead of training; goes on where it stopped."""
+    from transphy3d.dkt.config import load_training_job
+    from transphy3d.dkt.prepare import prepare_clips
+    from transphy3d.farm.agent import read_share
+
+    reporter = make_progress(progress, unit="sequence")
+    try:
+        print(prepare_clips(load_training_job(job_file), read_share(share), device, reporter))
+    finally:
+        reporter.close()

@@ -50,11 +50,20 @@ class ClipsConfig(Section):
     strides: tuple[Count, Count] = Field((1, 1), description="frames from one to the next")
     flip: Fraction = Field(0.5, description="share of clips that are mirrored")
     shifts: bool = Field(True, description="cut anywhere, not in the middle")
+    cache: str | None = Field(
+        None,
+        description="folder of encoded clips, filled by `dkt prepare`; null encodes while training",
+    )
+    cache_every: Count = Field(4, description="frames from one cached clip's start to the next's")
 
     @model_validator(mode="after")
     def _fits(self) -> ClipsConfig:
         if any(side % 16 for side in self.size):
             raise ValueError(f"size: {self.size} is not in steps of 16, as the network needs")
+        if self.cache and (self.shifts or self.strides != (1, 1)):
+            raise ValueError(
+                "cache: holds whole pictures at stride 1; set shifts: false and strides: [1, 1]"
+            )
         if max(self.latents) > self.tokens:
             raise ValueError(
                 f"tokens: {self.tokens} is less than the longest clip, {max(self.latents)} latents"
@@ -134,7 +143,13 @@ def load_training_job(path: Path | str, overrides: dict[str, Any] | None = None)
         raise faults(error, TrainingJob, str(found)) from None
 
 
-PATHS = (("base", "network"), ("base", "vae"), ("base", "prompt"), ("validation", "path"))
+PATHS = (
+    ("clips", "cache"),
+    ("base", "network"),
+    ("base", "vae"),
+    ("base", "prompt"),
+    ("validation", "path"),
+)
 
 
 def _resolve_paths(data: dict[str, Any], folder: Path) -> None:

@@ -51,11 +51,13 @@ def open_clips(job: TrainingJob) -> Mixture:
     return Mixture(parts, frame_wise=still)
 
 
-def make_loader(job: TrainingJob, start: int, rank: int, ranks: int) -> DataLoader[Any]:
+def make_loader(
+    job: TrainingJob, clips: Mixture, start: int, rank: int, ranks: int
+) -> DataLoader[Any]:
     """Batches of the steps from `start` on, for one rank."""
     batches = Batches(batch_sizes(job.clips), job.run.steps, job.seed, start, rank, ranks)
     return DataLoader(
-        open_clips(job),
+        clips,
         batch_sampler=batches,
         num_workers=job.run.workers,
         persistent_workers=job.run.workers > 0,

@@ -24,7 +24,7 @@ import torch
 from diffusers import AutoencoderKLWan
 from torch.utils.data import Dataset
 
-from transphy3d.dkt.config import Task
+from transphy3d.dkt.config import Task, TrainingJob
 from transphy3d.dkt.data import CHANNELS, frames_of, known, picture, target
 from transphy3d.dkt.wan import normalise
 from transphy3d.errors import ShardError
@@ -32,7 +32,8 @@ from transphy3d.files import canonical_json, replacing, sha256_text, write_json
 from transphy3d.shards.draws import Draw, generator, place
 from transphy3d.shards.framing import covering
 from transphy3d.shards.reader import Dataset as Shards
-from transphy3d.shards.torch_clips import Item, clip_item
+from transphy3d.shards.reader import open_dataset
+from transphy3d.shards.torch_clips import Drawable, Item, Mixture, clip_item
 
 CACHE_VERSION = 1
 NAME_LENGTH = 16
@@ -51,6 +52,14 @@ class CachePlan:
     latents: int
     every: int
     flips: bool
+
+    @staticmethod
+    def of(job: TrainingJob) -> CachePlan:
+        """What a job's training will ask for."""
+        clips = job.clips
+        return CachePlan(
+            job.task, clips.size, max(clips.latents), clips.cache_every, clips.flip > 0
+        )
 
     def starts(self, frames: int) -> range:
         """First frames of the entries of a sequence."""
@@ -152,6 +161,7 @@ class LatentClips(Dataset[Item]):
     def __init__(self, root: Path, facts: dict[str, Any], *, flip: float, seed: int) -> None:
         folder = cache_folder(root, facts)
         self.files = sorted(folder.glob("[0-9]*.h5"))
+        self.size: tuple[int, int] = facts["plan"]["size"]
         self.flip, self.seed = flip, seed
         if not self.files:
             raise ShardError(
@@ -172,3 +182,16 @@ class LatentClips(Dataset[Item]):
             item = {name: file[name][entry][:, :latents] for name in ("picture", "target")}
             item["known"] = file["known"][entry][None, :latents]
         return {name: torch.from_numpy(array.astype(np.float32)) for name, array in item.items()}
+
+
+def open_latents(job: TrainingJob, vae: AutoencoderKLWan) -> Mixture:
+    """The encoded clips of all the job's data sets. Raises ShardError where one is not cached."""
+    root, plan = Path(job.clips.cache or ""), CachePlan.of(job)
+    parts: dict[str, tuple[Drawable, float]] = {}
+    for number, source in enumerate(job.data):
+        facts = fingerprint(plan, vae, open_dataset(source.path))
+        clips = LatentClips(root, facts, flip=job.clips.flip, seed=job.seed + number)
+        parts[f"{number} {source.path}"] = (clips, source.weight)
+    names = list(parts)
+    still = [n for n, source in zip(names, job.data, strict=True) if source.frame_wise]
+    return Mixture(parts, frame_wise=still)

@@ -16,8 +16,8 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transphy3d.dkt import checkpoint, lora
 from transphy3d.dkt.average import MovingAverage
 from transphy3d.dkt.config import TrainingJob
-from transphy3d.dkt.data import batch_sizes, known, make_loader, picture, target
-from transphy3d.dkt.latents import encode_pixels
+from transphy3d.dkt.data import batch_sizes, known, make_loader, open_clips, picture, target
+from transphy3d.dkt.latents import encode_pixels, open_latents
 from transphy3d.dkt.log import TrainingLog
 from transphy3d.dkt.model import DTYPES, load_context, load_vae
 from transphy3d.dkt.step import Encoded, Schedule, clip_losses
@@ -27,6 +27,7 @@ from transphy3d.errors import RunError
 from transphy3d.files import canonical_json, sha256_text, write_json
 from transphy3d.progress import Progress
 from transphy3d.shards.draws import Batches
+from transphy3d.shards.torch_clips import Mixture
 
 JOB_NAME = "job.json"
 
@@ -42,6 +43,7 @@ class Trainer:
     vae: AutoencoderKLWan
     context: Context
     schedule: Schedule
+    clips: Mixture
     optimiser: torch.optim.Optimizer
     average: MovingAverage | None
     step: int = 0
@@ -123,6 +125,7 @@ def make_trainer(job: TrainingJob, root: Path) -> Trainer:
         vae,
         load_context(job.base.prompt, network),
         Schedule.of(job.loss),
+        open_latents(job, vae) if job.clips.cache else open_clips(job),
         optimiser,
         None,
         moved=moved,
@@ -166,7 +169,9 @@ def run_steps(trainer: Trainer) -> Iterator[tuple[int, float]]:
     job, ranks = trainer.job, trainer.accelerator.num_processes
     rank = trainer.accelerator.process_index
     batches = Batches(batch_sizes(job.clips), job.run.steps, job.seed, trainer.step, rank, ranks)
-    for draws, batch in zip(batches, make_loader(job, trainer.step, rank, ranks), strict=True):
+    for draws, batch in zip(
+        batches, make_loader(job, trainer.clips, trainer.step, rank, ranks), strict=True
+    ):
         loss = make_step(trainer, batch, [draw.number for draw in draws])
         mean = trainer.accelerator.reduce(loss.detach(), reduction="mean")
         yield trainer.step, float(mean)
@@ -194,8 +199,10 @@ def make_step(trainer: Trainer, batch: dict[str, torch.Tensor], numbers: list[in
 
 
 def encode(trainer: Trainer, batch: dict[str, torch.Tensor]) -> Encoded:
-    """The latents of a batch of clips."""
+    """The latents of a batch of clips, or of cached ones as they are."""
     task, device = trainer.job.task, trainer.accelerator.device
+    if "target" in batch:
+        return Encoded(*(batch[name].to(device) for name in ("picture", "target", "known")))
     return Encoded(
         encode_pixels(picture(batch), trainer.vae),
         encode_pixels(target(batch, task), trainer.vae),

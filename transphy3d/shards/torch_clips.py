@@ -8,7 +8,7 @@ for batch in loader: batch["rgb"], batch["disparity"], batch["valid"]
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -117,6 +117,18 @@ class Clips(Dataset[Item]):
         return covering(source, self.size or source, shift=shift, flip=mirrored < self.flip)
 
 
+class Drawable(Protocol):
+    """A data set that is asked for clips by draw."""
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(height, width) of the pictures; None: as they are stored."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, draw: Draw) -> Item: ...
+
+
 class Mixture(Dataset[Item]):
     """Several data sets as one, drawn from in proportion to their weights.
 
@@ -126,7 +138,7 @@ class Mixture(Dataset[Item]):
     """
 
     def __init__(
-        self, parts: Mapping[str, tuple[Clips, float]], *, frame_wise: Sequence[str] = ()
+        self, parts: Mapping[str, tuple[Drawable, float]], *, frame_wise: Sequence[str] = ()
     ) -> None:
         self.names = tuple(parts)
         self.clips = tuple(clips for clips, _ in parts.values())
