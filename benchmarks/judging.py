@@ -4,8 +4,9 @@
 
 Without a bank it judges by the signals that were measured before and lie beside the labels.
 `--bank` inspects the files of a bank afresh, with their speed (fetch them with `transphy3d assets
-fetch --source sweethome3d`); `--write`, without a half, keeps what it measured as the new signals. The thresholds
-were tuned on the half of the labels called tuning; the other half was looked at afterwards.
+fetch --source sweethome3d`); `--write`, without a half, keeps what it measured as the new signals.
+The thresholds were tuned on the half of the labels called tuning; the other half was looked at
+afterwards.
 `--made` judges the made materials of the tests instead: node graphs as authors build them, and
 glTF files of every extension; they were written beside the inspector, by the same hand.
 """
