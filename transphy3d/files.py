@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 HASH_BLOCK_BYTES = 1 << 20
+STALE_TRIES = 5
 NO_HARD_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 
 
@@ -39,6 +40,17 @@ def fsync(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content, also while another host of a network disk replaces the file."""
+    for _ in range(STALE_TRIES):
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            if error.errno != errno.ESTALE:
+                raise
+    return path.read_bytes()
 
 
 def publish(scratch: Path, path: Path) -> None:

@@ -39,13 +39,14 @@ WORKERS = 3
 MOST_TURNS = 400
 MOST_STEPS = 40  # file operations of one process in a row
 MOST_PROCESSES = 12
-FULL = 0.003  # of the operations that change something find a full disk
+FAILING = 0.002  # of the operations find a disk that is full, or cannot be read
 BAD = ("crash", "error", "timeout", "vanished", "lost", "skipped")
 FILE_EVENTS = {
     *("open", "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir"),
     *("os.scandir", "os.listdir", "shutil.rmtree"),
 }
 
+WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 LOOKS = ("os.scandir", "os.listdir")
 _machine: Machine | None = None
 
@@ -99,8 +100,9 @@ class Process(threading.Thread):
         if self.steps < 0:
             self.give_way()
         self.machine.changed = changes
-        if changes and self.machine.is_full():
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if self.machine.fails():
+            number = errno.ENOSPC if changes else errno.EIO
+            raise OSError(number, os.strerror(number))
 
     def give_way(self) -> None:
         """Let others go on, and wait for the next turn."""
@@ -211,13 +213,13 @@ class Machine:
             process.dead = True
             self.spawn()
 
-    def is_full(self) -> bool:
-        """Whether the disk has no room for the operation at hand."""
-        return self.stormy and self.random.random() < FULL
+    def fails(self) -> bool:
+        """Whether the disk fails at the operation at hand: full, or not to be read."""
+        return self.stormy and self.random.random() < FAILING
 
     def take_in(self, process: Process, error: Exception) -> None:
-        """An error ended a process: on a full disk another one is started later."""
-        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        """An error ended a process; where the disk was to blame, another one is started."""
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO):
             self.spawn()
         else:
             self.broken.append(f"process {process.number} ended with {error!r}")
@@ -359,7 +361,12 @@ def _on_event(event: str, arguments: tuple[object, ...]) -> None:
     if _machine is not None and event in FILE_EVENTS:
         thread = threading.current_thread()
         if isinstance(thread, Process):
-            thread.step(event not in LOOKS)
+            thread.step(event not in LOOKS and not _only_reads(event, arguments))
+
+
+def _only_reads(event: str, arguments: tuple[object, ...]) -> bool:
+    """Whether a file is opened for nothing but reading; the third argument holds the flags."""
+    return event == "open" and bool(arguments) and not int(arguments[2]) & WRITING
 
 
 sys.addaudithook(_on_event)

@@ -14,7 +14,7 @@ from typing import Literal
 from pydantic import ValidationError
 
 from transphy3d.farm.rundir import RunDir
-from transphy3d.files import write_json
+from transphy3d.files import read_bytes, write_json
 from transphy3d.jsonio import from_json, record, to_data
 
 # crash: Blender died; error: it or a stage reported one; timeout: no frame came; vanished: the
@@ -139,8 +139,8 @@ def highest(folder: Path) -> int:
 def read_attempt(folder: Path, number: int) -> Attempt:
     """One record as it stands; one cut short by a crash reads as running and never beating."""
     try:
-        return from_json(Attempt, (folder / f"{number:04d}.json").read_bytes())
-    except (OSError, ValidationError):
+        return from_json(Attempt, read_bytes(folder / f"{number:04d}.json"))
+    except (FileNotFoundError, ValidationError):
         return Attempt(number=number, outcome="running", beat=UNREADABLE)
 
 
@@ -223,7 +223,7 @@ def retry_unit(run: RunDir, index: int) -> bool:
 
 def read_dead(run: RunDir, index: int) -> Dead:
     """Why a unit was set aside."""
-    return from_json(Dead, run.dead(index).read_bytes())
+    return from_json(Dead, read_bytes(run.dead(index)))
 
 
 def numbers_in(folder: Path) -> set[int]:

@@ -18,7 +18,7 @@ from transphy3d.errors import RunError
 from transphy3d.farm.attempts import Attempt, Done, numbers_in, read_attempts
 from transphy3d.farm.lease import Lease, LostClaim
 from transphy3d.farm.rundir import RunDir
-from transphy3d.files import publish_new, sha256_file, write_json
+from transphy3d.files import publish_new, read_bytes, sha256_file, write_json
 from transphy3d.jsonio import from_json, to_data
 
 SCRATCH_VARIABLE = "TRANSPHY3D_SCRATCH"
@@ -106,10 +106,10 @@ def write_done(run: RunDir, index: int, made: Attempt) -> None:
 
 
 def read_done(run: RunDir, index: int) -> Done | None:
-    """The record of a published sequence; None where there is none that can be read."""
+    """The record of a published sequence; None where there is none of this format."""
     try:
-        return from_json(Done, run.done(index).read_bytes())
-    except (OSError, ValidationError):
+        return from_json(Done, read_bytes(run.done(index)))
+    except (FileNotFoundError, ValidationError):
         return None
 
 
