@@ -77,6 +77,21 @@ def test_a_sheet_of_glass_gets_a_wall_with_its_outside_kept(bank: Bank, tmp_path
     assert asset.cavity
 
 
+def test_two_sheets_that_are_the_sides_of_a_wall_become_one_vessel(
+    bank: Bank, tmp_path: Path
+) -> None:
+    outer = without_top(cylinder(0.035, 0.1))
+    inner = without_top(cylinder(0.033, 0.094, (0, 0, 0.005)))
+    path = write_obj(tmp_path / "w.obj", [(GLASS, outer), (GLASS, inner)])
+    _, asset = imported(bank, added(bank, path))
+    expected = signed_volume(cylinder(0.035, 0.1)) - signed_volume(cylinder(0.033, 0.095))
+    assert len(asset.parts) == 1
+    assert is_closed(asset.parts[0].mesh)
+    assert signed_volume(asset.parts[0].mesh) == pytest.approx(expected, rel=0.02)
+    assert asset.cavity
+    assert asset.cavity.floor == pytest.approx(0.005, abs=1e-4)
+
+
 def test_overlapping_bodies_of_glass_become_one(bank: Bank, tmp_path: Path) -> None:
     stem, bowl = cylinder(0.01, 0.06), cylinder(0.03, 0.05, (0, 0, 0.05))
     path = write_obj(tmp_path / "o.obj", [(GLASS, stem), (GLASS, bowl)])

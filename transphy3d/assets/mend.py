@@ -162,7 +162,7 @@ def fan_filled(mesh: Mesh, limit: float) -> tuple[Mesh, int]:
     """Holes of a diagonal up to `limit` metres closed by fans about their middles; and how many."""
     loops = [
         loop
-        for loop in _loops(open_edges(mesh))
+        for loop in border_loops(open_edges(mesh))
         if np.linalg.norm(np.ptp(mesh.vertices[loop], axis=0)) <= limit
     ]
     vertices, faces, uv = [mesh.vertices], [mesh.faces], [mesh.uv]
@@ -175,7 +175,7 @@ def fan_filled(mesh: Mesh, limit: float) -> tuple[Mesh, int]:
     return Mesh(np.concatenate(vertices), np.concatenate(faces), joined_uv), len(loops)
 
 
-def _loops(edges: Index) -> list[Index]:
+def border_loops(edges: Index) -> list[Index]:
     """Open edges as closed loops of vertices; places where loops touch are left alone."""
     starts, uses = np.unique(edges[:, 0], return_counts=True)
     following = dict(edges.tolist())

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from manifold3d import Manifold
 
+from transphy3d.assets.bridge import bridge_pairs, bridged
 from transphy3d.assets.geometry import Mesh, Part
 from transphy3d.assets.looks import KINDS, OPTICAL, Look, look_for
 from transphy3d.assets.mend import border_groups, concatenated, is_closed, mended, welded
@@ -74,7 +75,7 @@ def make_parts(
     """
     notes: list[str] = []
     diagonal = float(np.linalg.norm(np.ptp(np.concatenate([p.mesh.vertices for p in pieces]), 0)))
-    found = [*_sheets(pieces, WELD * diagonal)]
+    found = _bridged(_sheets(pieces, WELD * diagonal), diagonal, notes)
     looks = _judged(found, looks, judged, notes)
     bodies = [*_bodies(found, looks, diagonal, notes)]
     bodies = _emptied(bodies, notes)
@@ -96,6 +97,17 @@ def _sheets(pieces: Sequence[Piece], tolerance: float) -> list[Piece]:
         )
     least = SPECK * total_area([piece.mesh for piece in found])
     return [p for p in found if is_closed(p.mesh) or total_area([p.mesh]) > least]
+
+
+def _bridged(found: Sequence[Piece], diagonal: float, notes: list[str]) -> list[Piece]:
+    """Sheets with those joined that are the two sides of one wall; the larger names the joint."""
+    pairs = bridge_pairs([piece.mesh for piece in found], diagonal)
+    left = [piece for k, piece in enumerate(found) if not any(k in pair for pair in pairs)]
+    for numbers in pairs:
+        inner, outer = sorted((found[k] for k in numbers), key=lambda p: total_area([p.mesh]))
+        left.append(replace(outer, mesh=bridged(outer.mesh, inner.mesh)))
+        notes.append(f"{outer.material}: joined with {inner.material}, the other side of its wall")
+    return left
 
 
 def _judged(
