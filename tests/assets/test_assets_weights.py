@@ -15,7 +15,7 @@ def folder(tmp_path):
     folder = tmp_path / "my-model"
     folder.mkdir()
     for name in ("config.json", "tokenizer_config.json", "preprocessor_config.json"):
-        (folder / name).write_text("{}")
+        (folder / name).write_text('{"model_type": "qwen2_5_vl"}')
     (folder / "model.safetensors").write_bytes(bytes(range(256)) * 20)
     return folder
 
@@ -37,8 +37,19 @@ def test_precision_belongs_to_the_name(folder):
 
 
 def test_quantised_weights_are_recognised(folder):
-    (folder / "config.json").write_text('{"quantization_config": {"quant_method": "awq"}}')
+    awq = '{"model_type": "qwen2_5_vl", "quantization_config": {"quant_method": "awq"}}'
+    (folder / "config.json").write_text(awq)
     assert locate(str(folder)).quantised
+
+
+@pytest.mark.parametrize(
+    ("config", "fault"),
+    [('{"model_type": "bert"}', "model_type is 'bert'"), ("[]", "None"), ("{", "is damaged")],
+)
+def test_another_kind_of_model_is_refused(folder, config, fault):
+    (folder / "config.json").write_text(config)
+    with pytest.raises(ModelError, match=fault):
+        locate(str(folder))
 
 
 def test_an_incomplete_folder_names_what_is_missing(folder):

@@ -101,7 +101,7 @@ def test_one_broken_picture_stops_no_other_asset(tiny_model, tmp_path):
 
 
 def test_a_killed_run_goes_on_where_it_stopped(tiny_model, tmp_path):
-    bank, total = Bank(tmp_path / "bank"), 40
+    bank, total = Bank(tmp_path / "bank"), 12
     for number in range(total):
         add(bank, f"own-{number:02d}", number % 2 == 0, "grey", seed=number)
     words = ("assets", "judge", "--model", tiny_model, "--bank", bank.root, "--batch", "1")

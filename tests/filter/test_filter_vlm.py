@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from tiny_vlm import HUES, paint, truth
 
 from transphy3d.assets import prompts, vlm
@@ -137,12 +139,21 @@ def test_a_demanded_gpu_that_is_not_there_is_an_error(tiny_model):
         vlm.load(locate(str(tiny_model)), "cuda")
 
 
-def test_another_model_than_qwen_is_refused_by_name(tiny_model, tmp_path):
-    folder = tmp_path / "other"
-    folder.mkdir()
-    for path in tiny_model.iterdir():
-        (folder / path.name).write_bytes(path.read_bytes())
-    (folder / "model.safetensors").write_bytes(b"\x08\0\0\0\0\0\0\0{}      ")
-    (folder / "config.json").write_text('{"model_type": "bert"}')
-    with pytest.raises(ModelError, match=r"other: cannot be loaded as Qwen2\.5-VL"):
+def test_weights_that_lack_tensors_are_refused(tiny_model, tmp_path):
+    folder = tmp_path / "torn"
+    shutil.copytree(tiny_model, folder)
+    tensors = load_file(folder / "model.safetensors")
+    gone = sorted(tensors)[0]
+    rest = {name: tensor for name, tensor in tensors.items() if name != gone}
+    save_file(rest, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(ModelError, match=r"torn: lacks \d tensors"):
+        vlm.load(locate(str(folder)), "cpu")
+
+
+def test_weights_that_are_cut_short_are_refused(tiny_model, tmp_path):
+    folder = tmp_path / "torn"
+    shutil.copytree(tiny_model, folder)
+    whole = (folder / "model.safetensors").read_bytes()
+    (folder / "model.safetensors").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ModelError, match="torn: cannot be loaded"):
         vlm.load(locate(str(folder)), "cpu")

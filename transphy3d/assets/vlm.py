@@ -75,16 +75,21 @@ def load(weights: Weights, device: DeviceName = "auto") -> Judge:
         processor = transformers.AutoProcessor.from_pretrained(
             weights.folder, local_files_only=True
         )
-        model = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(
+        model, found = transformers.Qwen2_5_VLForConditionalGeneration.from_pretrained(
             weights.folder,
             local_files_only=True,
+            output_loading_info=True,
             dtype=_dtype(torch, weights, place),
             attn_implementation="sdpa",
             **_placement(torch, transformers, weights.precision, place),
         )
-    except (ImportError, OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # damaged files make the libraries raise errors of any kind
         line = str(error).strip().splitlines()[0]
         raise ModelError(f"{weights.folder}: cannot be loaded as Qwen2.5-VL: {line}") from error
+    if lacking := sorted(found["missing_keys"]):
+        raise ModelError(
+            f"{weights.folder}: lacks {len(lacking)} tensors, as {lacking[0]}; download it again"
+        )
     processor.tokenizer.padding_side = "left"
     if weights.precision == "full" and not weights.quantised:
         model = model.to(place)

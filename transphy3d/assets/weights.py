@@ -10,12 +10,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from transphy3d.errors import ModelError, PackageMissing
 
 Precision = Literal["full", "8bit", "4bit"]
 
+MODEL_TYPE = "qwen2_5_vl"
 FINGERPRINT_BYTES = 1 << 20  # read of each end of a large file
 INSTALL = "pip install 'transphy3d[filter]'"
 
@@ -82,7 +83,7 @@ def locate(model: str, revision: str = "", precision: Precision = "full") -> Wei
             f"{', '.join(KNOWN)}; correct it"
         )
     suffix = "" if precision == "full" else f" {precision}"
-    return Weights(folder, identity + suffix, precision, _quantised(folder))
+    return Weights(folder, identity + suffix, precision, "quantization_config" in _config(folder))
 
 
 def _is_repository(model: str) -> bool:
@@ -138,9 +139,21 @@ def _weight_files(folder: Path) -> list[str]:
     return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
 
 
-def _quantised(folder: Path) -> bool:
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    return "quantization_config" in config
+def _config(folder: Path) -> dict[str, Any]:
+    """The model's description. Raises ModelError for one that is not of Qwen2.5-VL.
+
+    With another's, the library would make up eight billion random weights for what is missing.
+    """
+    path = folder / "config.json"
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ModelError(f"{path}: is damaged ({error}); download it again") from None
+    kind = found.get("model_type") if isinstance(found, dict) else None
+    if kind != MODEL_TYPE:
+        raise ModelError(f"{path}: model_type is {kind!r}, not {MODEL_TYPE!r}; name a Qwen2.5-VL")
+    description: dict[str, Any] = found
+    return description
 
 
 def fingerprint(folder: Path) -> str:
