@@ -40,7 +40,7 @@ def tumbler(segments: int = 48) -> Mesh:
 def cylinder(radius: float, height: float, at: Sequence[float] = (0, 0, 0)) -> Mesh:
     """A closed cylinder on the point `at`."""
     found = trimesh.creation.cylinder(radius, height, sections=32)
-    vertices = np.asarray(found.vertices) + (0, 0, height / 2) + np.asarray(at, float)
+    vertices = np.asarray(found.vertices) + np.array([0, 0, height / 2]) + np.asarray(at, float)
     return Mesh(vertices, np.asarray(found.faces, np.int32))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
@@ -95,13 +95,15 @@ Step = Callable[[AssetRecord], AssetRecord]
 def _steps(
     assets: Sequence[AssetRecord], step: Step, workers: int
 ) -> Iterator[tuple[AssetRecord, Callable[[], AssetRecord]]]:
-    """Every asset with a function that gives its result, now or when a thread has it."""
+    """Every asset with a function that gives its result, now or as threads have them."""
     if workers == 1:
         yield from ((asset, partial(step, asset)) for asset in assets)
         return
     pool = ThreadPoolExecutor(workers)
     try:
-        yield from [(asset, pool.submit(step, asset).result) for asset in assets]
+        started = {pool.submit(step, asset): asset for asset in assets}
+        for future in as_completed(started):
+            yield started[future], future.result
     finally:  # whoever is interrupted waits for the steps that run, not for all
         pool.shutdown(cancel_futures=True)
 
