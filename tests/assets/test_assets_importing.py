@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -23,6 +24,7 @@ from bank_things import (
     write_obj,
 )
 from command_line import run_cli
+from PIL import Image
 
 from transphy3d.assets.bank import Bank
 from transphy3d.assets.collision import hull_volume
@@ -285,6 +287,17 @@ def test_hopeless_files_are_refused_with_the_reason_and_stop_no_others(
         assert (record.imported is None) == bool(record.refused)
         assert expected.get(record.name, "") in record.refused
     assert run_cli("assets", "check", "--bank", bank.root).returncode == 0
+
+
+def test_a_picture_of_many_pixels_in_few_bytes_is_refused(bank: Bank, tmp_path: Path) -> None:
+    path = write_obj(tmp_path / "bomb.obj", [(PAPER, cylinder(0.03, 0.1))])
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png", optimize=True)
+    with path.with_suffix(".mtl").open("a") as stream:
+        stream.write("map_Kd bomb.png\n")
+    text = path.read_text().replace("\nf ", "\nvt 0.5 0.5\nf ", 1)
+    path.write_text(re.sub(r"^f (\d+) (\d+) (\d+)$", r"f \1/1 \2/1 \3/1", text, flags=re.M))
+    with pytest.raises(AssetError, match="pixels"):
+        import_apart(bank, added(bank, path).id)
 
 
 def test_an_import_that_takes_too_long_is_ended(bank: Bank, tmp_path: Path) -> None:
