@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,14 @@ def blend_of_a_jar(folder: Path) -> bytes:
     return target.read_bytes()
 
 
+def escaping_zip() -> bytes:
+    """An archive whose mesh would land outside its folder."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("../../escaped.obj", "v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    return stream.getvalue()
+
+
 def done(*arguments: str | Path) -> str:
     """What a command that must succeed prints."""
     said = run_cli(*arguments)
@@ -63,7 +73,8 @@ def test_a_searched_model_ends_up_in_a_verified_scene_with_its_author(tmp_path: 
     bank, out = Bank(tmp_path / "bank"), tmp_path / "run"
     jar = Model(1, name="Glass jar", files={"blend": blend_of_a_jar(tmp_path)})
     broken = Model(2, name="Wine glass", files={"blend": b"BLENDER-v405" + b"no file" * 99})
-    with serving([jar, broken]) as blendkit:
+    escaping = Model(3, name="Crystal vase", files={"zip_file": escaping_zip()})
+    with serving([jar, broken, escaping]) as blendkit:
         place = ("--bank", bank.root, "--progress", "plain")
         done("assets", "search", *place, "--server", blendkit.url)
         done("assets", "fetch", *place, "--server", blendkit.url)
@@ -72,6 +83,10 @@ def test_a_searched_model_ends_up_in_a_verified_scene_with_its_author(tmp_path: 
     done("assets", "import", *place)
     (used,) = [asset for asset in bank.records() if asset.imported]
     assert used.name == "Glass jar"
+    (vase,) = [asset for asset in bank.records() if asset.name == "Crystal vase"]
+    assert vase.refused
+    assert not list(tmp_path.rglob("escaped*"))
+    assert "no faults" in done("assets", "check", "--bank", bank.root)
     assert used.accepted
     assert used.optical == "transparent"
     job = tmp_path / "chain.yaml"
