@@ -118,6 +118,18 @@ def test_a_label_on_glass_stays_opaque_and_the_glass_whole(bank: Bank, tmp_path:
     assert not (to_manifold(asset.parts[0].mesh) ^ to_manifold(asset.parts[1].mesh)).volume() > 0
 
 
+def test_a_liquid_is_left_out_and_the_solid_glass_around_it_gets_hollow(
+    bank: Bank, tmp_path: Path
+) -> None:
+    bottle, water = cylinder(0.03, 0.1), cylinder(0.025, 0.08, (0, 0, 0.005))
+    path = write_obj(tmp_path / "b.obj", [(GLASS, bottle), ("water", water)])
+    _, asset = imported(bank, added(bank, path))
+    assert list(classes(asset)) == ["body"]
+    hollow = signed_volume(bottle) - signed_volume(water)
+    assert signed_volume(asset.parts[0].mesh) == pytest.approx(hollow, rel=1e-3)
+    assert asset.cavity
+
+
 def test_doubled_faces_and_inside_out_bodies_are_mended(bank: Bank, tmp_path: Path) -> None:
     ball = trimesh.creation.icosphere(2, 0.03)
     faces = np.concatenate([ball.faces[:, ::-1], ball.faces]).astype(np.int32)

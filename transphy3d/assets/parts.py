@@ -204,7 +204,8 @@ def _emptied(bodies: list[Body], notes: list[str]) -> list[Body]:
     ]
     for liquid in liquids:
         notes.append(f"{liquid.material}: taken for a liquid and left out")
-    return [_hollowed(body, liquids) for body in bodies if body not in liquids]
+    kept = [body for body in bodies if not any(body is liquid for liquid in liquids)]
+    return [_hollowed(body, liquids) for body in kept]
 
 
 def _hollowed(body: Body, liquids: Sequence[Body]) -> Body:
