@@ -15,8 +15,9 @@ import torch
 from PIL import Image
 
 from transphy3d.assets import prompts
-from transphy3d.assets.vlm import Ask, Judge, import_torchvision, prepare
+from transphy3d.assets.vlm import Ask, Judge, prepare
 from transphy3d.files import canonical_json, sha256_text
+from transphy3d.torchvision_import import import_torchvision
 
 import_torchvision()
 

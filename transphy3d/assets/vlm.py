@@ -9,7 +9,6 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import cache
 from itertools import islice
 from typing import Any, Literal, TypeVar
 
@@ -19,6 +18,7 @@ from transphy3d.assets.prompts import MAX_PIXELS, MIN_PIXELS
 from transphy3d.assets.trie import Trie
 from transphy3d.assets.weights import INSTALL, Precision, Weights
 from transphy3d.errors import DeviceError, ModelError, PackageMissing
+from transphy3d.torchvision_import import import_torchvision
 
 DeviceName = Literal["auto", "cuda", "cpu"]
 WORDS = {"yes": ("yes", "Yes", "YES"), "no": ("no", "No", "NO")}
@@ -112,35 +112,6 @@ def _packages() -> tuple[Any, Any]:
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     return torch, transformers
-
-
-def import_torchvision() -> None:
-    """Import torchvision, also where its compiled operators do not fit this torch.
-
-    The wheel built for CUDA does not load them beside a torch for CPUs, and then stumbles over
-    their names. Only its transforms are needed, which are plain torch.
-    """
-    import sys
-
-    try:
-        import torchvision
-    except RuntimeError:
-        for name in [name for name in sys.modules if name.split(".")[0] == "torchvision"]:
-            del sys.modules[name]
-        _declare_operators()
-        import torchvision  # noqa: F401
-
-
-@cache
-def _declare_operators() -> Any:
-    """The schemas of the operators that torchvision refers to on import; they live with it."""
-    import torch
-
-    libraries: Any = torch.library
-    library = libraries.Library("torchvision", "DEF")
-    for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return library
 
 
 def choose_device(torch: Any, wanted: DeviceName) -> str:
