@@ -230,6 +230,9 @@ def main(arguments: Sequence[str]) -> int:
     except TransPhy3DError as error:
         print(str(error).replace("\n", " "), file=sys.stderr)
         return error.exit_code
+    except (ValueError, ArithmeticError, LookupError, MemoryError) as error:
+        print(f"its mesh is beyond mending ({type(error).__name__}: {error})", file=sys.stderr)
+        return AssetError.exit_code
     return 0
 
 

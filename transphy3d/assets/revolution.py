@@ -13,7 +13,7 @@ import numpy as np
 from manifold3d import CrossSection, Manifold
 from numpy.typing import NDArray
 
-from transphy3d.assets.collision import filled_hulls, wall_hulls
+from transphy3d.assets.collision import WALL_ERROR, filled_hulls, wall_hulls
 from transphy3d.assets.geometry import Cavity, FloatArray, Mesh
 from transphy3d.assets.mend import open_edges
 from transphy3d.assets.procedural import lathe
@@ -29,6 +29,7 @@ TOLERANCE = 0.015  # of the radius that profiles may differ on average
 AGREEING = 0.6  # of the half planes must show the profile; a handle takes a few
 LEAST_DEPTH = 0.08  # of the height that counts as an inside
 CORE_SEGMENTS = 64
+FILLED_ERROR = 0.004  # of the size that the outline of a filled body may move for collision
 SEALED_FILL = 0.9  # of the height of an inside without an opening
 SLIVER = 1e-6  # metres; cuts leave points that far from the axis
 
@@ -169,7 +170,8 @@ def profile_hulls(profile: Profile) -> tuple[FloatArray, ...]:
         hulls = wall_hulls(body.path, body.wall)
     else:
         size = float(np.ptp(body.path[:, 1]) + body.path[:, 0].max())
-        hulls = filled_hulls(lathe.filled(body.path), 0.004 * size)
+        error = min(FILLED_ERROR * size, WALL_ERROR * body.wall)
+        hulls = filled_hulls(lathe.filled(body.path), error)
     shift = np.array([*profile.axis, 0.0])
     return tuple(hull + shift for hull in hulls)
 
