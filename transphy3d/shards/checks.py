@@ -17,6 +17,8 @@ Array = NDArray[Any]
 
 MAX_FACING = 0.002  # cosine; the rounding of stored normals is a tenth of it
 MAX_NORMAL_ANGLE = 3.0  # degrees, median of a frame: mostly flat
+# Degrees more for each radian that a pixel spans: a small picture that one round thing fills.
+NORMAL_ANGLE_PER_PIXEL = 150.0
 MAX_INSTANCE_ANGLE = 12.0  # degrees, median of one instance: facets under smooth shading
 MIN_SMOOTH_PIXELS = 30
 MAX_BEHIND_ERROR = 1e-3  # relative; the two renders hit the same triangles
@@ -27,8 +29,13 @@ GAP_TOLERANCE = 0.004  # relative to depth
 MAX_GAP_SHARE = 0.25  # of an object's points; fewer may fall between pixels on thin parts
 SEEN_TOLERANCE = 0.001  # relative to depth
 MIN_SEEN_POINTS = 6
-MAX_FLOATING_SHARE = 0.01  # rims thinner than a pixel come and go
-MAX_MEDIAN_RESIDUAL = 5e-4  # relative to depth; coarse pictures of curved rooms reach 1e-4
+# Rims thinner than a pixel come and go: the more of them, the more radians a pixel spans.
+MAX_FLOATING_SHARE = 0.01
+FLOATING_SHARE_PER_PIXEL = 0.5
+# Relative to depth, and so much more for each squared radian of a pixel: between pixels, curved
+# surfaces leave the straight line by the square of their distance.
+MAX_MEDIAN_RESIDUAL = 5e-4
+RESIDUAL_PER_SQUARED_PIXEL = 1.0
 OCCLUDED = 0.02  # relative to depth; what lies further behind is hidden in the other frame
 MIN_COVISIBLE_SHARE = 0.05  # of the points; views with less in common say nothing
 
@@ -127,7 +134,8 @@ def normals_match_depth(frame: Frame) -> Iterator[Finding]:
     smooth = consistency.smooth_pixels(depth, instance)
     slopes = consistency.normals_from_depth(depth, frame.intrinsics)[smooth]
     angles = consistency.angles(slopes, frame.values["normal"][smooth])
-    if len(angles) >= MIN_SMOOTH_PIXELS and np.median(angles) > MAX_NORMAL_ANGLE:
+    allowed = MAX_NORMAL_ANGLE + NORMAL_ANGLE_PER_PIXEL * _pixel_angle(frame)
+    if len(angles) >= MIN_SMOOTH_PIXELS and np.median(angles) > allowed:
         yield Finding("normal", "slope", f"{np.median(angles):.1f} degrees from depth's, median")
         return
     for number in np.unique(instance[smooth]):
@@ -138,6 +146,11 @@ def normals_match_depth(frame: Frame) -> Iterator[Finding]:
                 "slope",
                 f"instance {number}: {np.median(own):.1f} degrees from depth's, median",
             )
+
+
+def _pixel_angle(frame: Frame) -> float:
+    """Radians that a pixel spans in the middle of the picture."""
+    return float(1 / frame.intrinsics[0, 0])
 
 
 def behind_is_behind(frame: Frame) -> Iterator[Finding]:
@@ -222,7 +235,9 @@ def frames_reproject(frame: Frame, other: Frame) -> Iterator[Finding]:
     covisible = result.residual[result.residual < OCCLUDED]
     enough = len(covisible) > MIN_COVISIBLE_SHARE * len(result.residual)
     median = np.median(np.abs(covisible)) if enough else 0.0
-    if floating > MAX_FLOATING_SHARE or median > MAX_MEDIAN_RESIDUAL:
+    pixel = _pixel_angle(frame)
+    off = median > MAX_MEDIAN_RESIDUAL + RESIDUAL_PER_SQUARED_PIXEL * pixel**2
+    if off or floating > MAX_FLOATING_SHARE + FLOATING_SHARE_PER_PIXEL * pixel:
         yield Finding(
             "depth",
             "reprojection",
