@@ -103,8 +103,15 @@ def infer(
 
 @dkt_app.command(name="eval")
 def evaluate(
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="shards to be measured on")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="shards, or a public set's folder")],
     out: Annotated[Path, typer.Option("--out", help="folder for the tables")],
+    set_name: Annotated[
+        str, typer.Option("--set", help="shards, released, clearpose, dreds, std, hiss, cleargrasp")
+    ] = "shards",
+    split: Annotated[
+        str | None, typer.Option("--split", help="part of a public set [default: its test part]")
+    ] = None,
+    task: Annotated[str, typer.Option("--task", help="depth or normal")] = "depth",
     network: Annotated[
         Path | None, typer.Option("--network", help="as for infer; without it, baselines alone")
     ] = None,
@@ -117,21 +124,26 @@ def evaluate(
     max_depth: Annotated[
         float | None, typer.Option("--max-depth", help="metres; truth beyond is left out")
     ] = None,
+    frames: Annotated[
+        int | None, typer.Option("--frames", min=1, help="of each video, from its first on")
+    ] = None,
+    stride: Annotated[int, typer.Option("--stride", min=1, help="take every n-th frame")] = 1,
     device: Annotated[str, typer.Option("--device", help="auto, cuda or cpu")] = "auto",
     dtype: Annotated[str, typer.Option("--dtype", help="bfloat16 or float32")] = "bfloat16",
 ) -> None:
-    """Depth metrics on shards, beside baselines, as Markdown, LaTeX and JSON."""
-    from transphy3d.dkt.look import make_protocol, make_settings, sequence_predictor
+    """Depth or normal metrics, beside baselines, as Markdown, LaTeX and JSON."""
+    from transphy3d.dkt.evaluate import baselines, open_trial, rows
+    from transphy3d.dkt.look import make_protocol, make_settings, read_task, sequence_predictor
     from transphy3d.dkt.model import load_model
-    from transphy3d.dkt.score import BASELINES, markdown, score, write_tables
+    from transphy3d.dkt.score import markdown, write_tables
     from transphy3d.errors import JobError
-    from transphy3d.shards.reader import open_dataset
 
-    protocol = make_protocol(align, region, max_depth)
-    predictors = dict(BASELINES)
+    protocol = make_protocol(align, region, max_depth, frames, stride)
+    trial = open_trial(path, set_name, split, protocol, read_task(task))
+    predictors = baselines(trial, read_task(task))
     if network and vae:
         settings = make_settings(
-            task="depth", size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
+            task=task, size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
         )
         model, _ = load_model(
             network,
@@ -144,10 +156,9 @@ def evaluate(
         predictors["model"] = sequence_predictor(model, settings)
     elif network or vae:
         raise JobError("--network and --vae belong together; name both, or neither for baselines")
-    sequences = list(open_dataset(path))
-    rows = [score(sequences, name, predict, protocol) for name, predict in predictors.items()]
-    write_tables(out, rows, protocol)
-    print(markdown(rows, protocol), end="")
+    table = rows(trial, predictors, protocol, read_task(task))
+    write_tables(out, table, protocol, trial.notes)
+    print(markdown(table, protocol, trial.notes), end="")
 
 
 @dkt_app.command()

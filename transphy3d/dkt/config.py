@@ -5,13 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from transphy3d.config import Fraction, NotNegative, Positive, Section
 from transphy3d.dkt.flow import SHIFT, Weighting
+from transphy3d.dkt.sets import SETS, nearest
 from transphy3d.job import faults, find_job, read_yaml
 
 Task = Literal["depth", "normal"]
+SHARDS = "shards"
 Count = Annotated[int, Field(ge=1)]
 
 
@@ -32,9 +34,23 @@ class BaseConfig(Section):
 class SourceConfig(Section):
     """One data set."""
 
-    path: str = Field(description="shard folder, run or sequence file")
+    path: str = Field(description="shard folder, run or sequence file; or a public set's folder")
+    set: str = Field(
+        SHARDS, description="shards, released, hiss, dreds, cleargrasp or clearpose: what it is"
+    )
+    split: str | None = Field(None, description="part of a public set; null: its training part")
     weight: Positive = Field(1.0, description="share of the clips drawn from it")
-    frame_wise: bool = Field(False, description="use it only for clips of one frame")
+    frame_wise: bool = Field(
+        False, description="use it only for clips of one frame; sets of single pictures always are"
+    )
+
+    @field_validator("set")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        known = [SHARDS, *(key for key, kind in SETS.items() if kind.train)]
+        if name not in known:
+            raise ValueError(f"{name!r} is not a set for training; {nearest(name, known)}")
+        return name
 
 
 class ClipsConfig(Section):
@@ -127,6 +143,13 @@ class TrainingJob(Section):
     loss: LossConfig = LossConfig()
     validation: ValidationConfig = ValidationConfig()
     run: RunConfig = RunConfig()
+
+    @model_validator(mode="after")
+    def _cached(self) -> TrainingJob:
+        others = [source.set for source in self.data if source.set != SHARDS]
+        if self.clips.cache and others:
+            raise ValueError(f"cache: holds clips of shards, and data names {others[0]}; set null")
+        return self
 
 
 def load_training_job(path: Path | str, overrides: dict[str, Any] | None = None) -> TrainingJob:

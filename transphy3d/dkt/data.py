@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch.nn.functional import avg_pool2d
 from torch.utils.data import DataLoader
 
-from transphy3d.dkt.config import ClipsConfig, Task, TrainingJob
+from transphy3d.dkt.config import SHARDS, ClipsConfig, SourceConfig, Task, TrainingJob
+from transphy3d.dkt.sets import Opened, open_set, set_kind
 from transphy3d.dkt.wan import PIXELS_PER_LATENT
 from transphy3d.dkt.windows import FRAMES_PER_LATENT
+from transphy3d.errors import JobError
 from transphy3d.shards.draws import Batches
+from transphy3d.shards.reader import open_dataset
+from transphy3d.shards.recording import Recording
 from transphy3d.shards.torch_clips import Clips, Item, Mixture
 
 CHANNELS: dict[Task, tuple[str, ...]] = {"depth": ("rgb", "disparity"), "normal": ("rgb", "normal")}
@@ -33,8 +38,8 @@ def open_clips(job: TrainingJob) -> Mixture:
     parts = {
         f"{number} {source.path}": (
             Clips(
-                source.path,
-                frames=1 if source.frame_wise else shortest,
+                open_source(source, job.task),
+                frames=1 if is_frame_wise(source) else shortest,
                 size=job.clips.size,
                 strides=job.clips.strides,
                 flip=job.clips.flip,
@@ -47,8 +52,29 @@ def open_clips(job: TrainingJob) -> Mixture:
         for number, source in enumerate(job.data)
     }
     names = list(parts)
-    still = [n for n, source in zip(names, job.data, strict=True) if source.frame_wise]
+    still = [n for n, source in zip(names, job.data, strict=True) if is_frame_wise(source)]
     return Mixture(parts, frame_wise=still)
+
+
+def open_source(source: SourceConfig, task: Task) -> Sequence[Recording]:
+    """The recordings of one data set.
+
+    Raises ShardError for a folder without them, JobError for a set that lacks the task's truth.
+    """
+    return open_dataset(source.path) if source.set == SHARDS else open_part(source, task).recordings
+
+
+def open_part(source: SourceConfig, task: Task) -> Opened:
+    """The part of a public set that a job names, with notes on its defects. Raises as above."""
+    kind = set_kind(source.set)
+    if task == "normal" and not kind.normals:
+        raise JobError(f"data: {source.set} has no normals; take it out, or train task: depth")
+    return open_set(source.set, source.path, source.split or str(kind.train))
+
+
+def is_frame_wise(source: SourceConfig) -> bool:
+    """Whether a data set is drawn from only for clips of one frame."""
+    return source.frame_wise or (source.set != SHARDS and set_kind(source.set).frame_wise)
 
 
 def make_loader(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from transphy3d.dkt.config import TrainingJob
-from transphy3d.dkt.data import batch_sizes, frames_of
+from transphy3d.dkt.config import SHARDS, SourceConfig, TrainingJob
+from transphy3d.dkt.data import batch_sizes, frames_of, is_frame_wise, open_part, open_source
+from transphy3d.dkt.sets.kind import describe as describe_notes
 from transphy3d.shards.draws import Batches
-from transphy3d.shards.reader import open_dataset
 
 
 def describe(job: TrainingJob) -> str:
@@ -16,7 +16,7 @@ def describe(job: TrainingJob) -> str:
     Raises ShardError for a data set that is not there.
     """
     sizes = batch_sizes(job.clips)
-    lines = [line for source in job.data for line in _source_lines(job, source.path)]
+    lines = [line for source in job.data for line in _source_lines(job, source)]
     batches = Batches(sizes, job.run.steps, job.seed)
     counts = Counter(batches.frames(step) for step in range(job.run.steps))
     lines += [
@@ -28,9 +28,13 @@ def describe(job: TrainingJob) -> str:
     return "\n".join(lines)
 
 
-def _source_lines(job: TrainingJob, path: str) -> list[str]:
-    lengths = [len(sequence) for sequence in open_dataset(path)]
-    lines = [f"{path}: {len(lengths)} sequences, {sum(lengths)} frames"]
+def _source_lines(job: TrainingJob, source: SourceConfig) -> list[str]:
+    lengths = [len(sequence) for sequence in open_source(source, job.task)]
+    lines = [f"{source.path}: {len(lengths)} sequences, {sum(lengths)} frames"]
+    if source.set != SHARDS:
+        lines += [f"  {line}" for line in describe_notes(open_part(source, job.task).notes)]
+    if is_frame_wise(source):
+        return [*lines, "  only for clips of one frame"]
     for latents in sorted(job.clips.latents):
         span = (frames_of(latents) - 1) * job.clips.strides[0] + 1
         if short := sum(length < span for length in lengths):

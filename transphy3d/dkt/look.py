@@ -21,7 +21,7 @@ from transphy3d.dkt.video import open_video
 from transphy3d.dkt.windows import Windows
 from transphy3d.errors import JobError
 from transphy3d.progress import Progress
-from transphy3d.shards.reader import Sequence as Recording
+from transphy3d.shards.recording import Recording
 
 PARITIES = ("ours", "dkt")
 STEP = 16
@@ -36,7 +36,7 @@ def make_settings(
     except ValueError as error:
         raise JobError(f"--{error}") from None
     return Settings(
-        task=_one_of("task", task, typing.get_args(Task)),
+        task=read_task(task),
         size=read_size(size),
         steps=steps,
         windows=windows,
@@ -45,12 +45,22 @@ def make_settings(
     )
 
 
-def make_protocol(align: str, region: str, max_depth: float | None) -> Protocol:
+def read_task(word: str) -> Task:
+    """The task of that name. Raises JobError."""
+    task: Task = _one_of("task", word, typing.get_args(Task))
+    return task
+
+
+def make_protocol(
+    align: str, region: str, max_depth: float | None, frames: int | None = None, stride: int = 1
+) -> Protocol:
     """A protocol from words of the command line. Raises JobError."""
     return Protocol(
         align=_one_of("align", align, ("video", "frame", "none")),
         region=_one_of("region", region, ("all", "objects")),
         max_depth=max_depth,
+        frames=frames,
+        stride=stride,
     )
 
 

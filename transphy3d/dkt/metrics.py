@@ -27,12 +27,15 @@ class Protocol:
     domain : what is fitted: disparity (1/m) or depth (m)
     region : pixels that count: all, or those of objects
     max_depth : metres; truth beyond is left out, None counts all
+    frames, stride : how many frames of each video, and every which; None takes all
     """
 
     align: Literal["video", "frame", "none"] = "video"
     domain: Literal["disparity", "depth"] = "disparity"
     region: Literal["all", "objects"] = "all"
     max_depth: float | None = None
+    frames: int | None = None
+    stride: int = 1
 
     def describe(self) -> str:
         """One line for a table's caption."""

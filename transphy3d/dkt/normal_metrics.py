@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -31,6 +32,13 @@ def angles(
     p, g = prediction[mask].astype(np.float64), truth[mask].astype(np.float64)
     cross = np.linalg.norm(np.cross(p, g), axis=-1)
     return np.asarray(np.degrees(np.arctan2(cross, (p * g).sum(-1))))
+
+
+def mean_normals(scores: Sequence[NormalScores]) -> NormalScores:
+    """The mean over videos, each counting once."""
+    columns = np.array([[s.mean, s.median, s.rmse, *s.under] for s in scores])
+    mean, median, rmse, *under = columns.mean(0).tolist()
+    return NormalScores(mean, median, rmse, tuple(under))
 
 
 def normal_scores(

@@ -8,6 +8,7 @@ for batch in loader: batch["rgb"], batch["disparity"], batch["valid"]
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,7 +21,7 @@ from transphy3d.errors import ShardError
 from transphy3d.shards.draws import Draw, Shares, generator, place
 from transphy3d.shards.framing import Framing, covering
 from transphy3d.shards.reader import PathLike, open_dataset
-from transphy3d.shards.reader import Sequence as Recording
+from transphy3d.shards.recording import Recording
 
 Item = dict[str, torch.Tensor]
 DEFAULT_CHANNELS = ("rgb", "depth", "disparity")
@@ -34,7 +35,7 @@ RANGE_FRAMES = 8
 class Clips(Dataset[Item]):
     """Clips at random starts of every sequence, each sequence once an epoch.
 
-    data : whatever `open_dataset` opens
+    data : whatever `open_dataset` opens, or recordings that are open already
     frames : length of a clip; a `Draw` may ask for another. Shorter sequences are left out
     size : (height, width) to which pictures are scaled and cut; None keeps the stored size
     strides : (low, high) frames from one frame of a clip to the next, drawn for each clip
@@ -47,7 +48,7 @@ class Clips(Dataset[Item]):
         rgb (T, 3, H, W) float32 in [0, 1]     depth, depth_behind (T, 1, H, W) metres, 0 = none
         disparity (T, 1, H, W) in [0, 1]       valid (T, 1, H, W) bool: depth is known
         normal (T, 3, H, W) camera axes        instance (T, 1, H, W) int32
-        intrinsics (3, 3) and world_to_camera (T, 4, 4) float32
+        intrinsics (3, 3) and world_to_camera (T, 4, 4) float32, NaN where no pose is known
         sequence () int64, number in the data set; frames (T,) int64, frame numbers
 
     Depth, normals and instances take the stored pixel nearest to a new one's centre, at most half
@@ -58,7 +59,7 @@ class Clips(Dataset[Item]):
 
     def __init__(
         self,
-        data: PathLike | Sequence[PathLike],
+        data: PathLike | Sequence[PathLike] | Sequence[Recording],
         *,
         frames: int = 1,
         size: tuple[int, int] | None = None,
@@ -70,7 +71,7 @@ class Clips(Dataset[Item]):
     ) -> None:
         if not 1 <= strides[0] <= strides[1]:
             raise ValueError(f"strides: {strides} is no range of whole numbers from 1")
-        self.sequences = open_dataset(data)
+        self.sequences = _recordings(data)
         self.frames, self.size, self.strides = frames, size, strides
         self.flip, self.shifts, self.seed = flip, shifts, seed
         self.channels = tuple(channels)
@@ -87,7 +88,7 @@ class Clips(Dataset[Item]):
         found = np.flatnonzero(self._lengths >= span)
         if not found.size:
             raise ShardError(
-                f"{self.sequences.places[0][0].parent}: clips span {span} frames and the longest "
+                f"{self.sequences[0].path.parent}: clips span {span} frames and the longest "
                 f"sequence has {self._lengths.max()}; ask for fewer frames or a smaller stride"
             )
         return found
@@ -159,6 +160,16 @@ class Mixture(Dataset[Item]):
         return self.clips[part][Draw(number, asked.frames)] | {"part": torch.tensor(part)}
 
 
+def _recordings(
+    data: PathLike | Sequence[PathLike] | Sequence[Recording],
+) -> Sequence[Recording]:
+    if isinstance(data, (str, Path)):
+        return open_dataset(data)
+    paths = [item for item in data if isinstance(item, (str, Path))]
+    opened = [item for item in data if not isinstance(item, (str, Path))]
+    return opened or open_dataset(paths)
+
+
 def _frames(
     length: int, frames: int, strides: tuple[int, int], rng: np.random.Generator
 ) -> NDArray[np.int64]:
@@ -188,8 +199,13 @@ def clip_item(
         item["disparity"], item["valid"] = disparity(item["depth"], ends)
     return item | {
         "intrinsics": _float32(framing.intrinsics(recording.intrinsics)),
-        "world_to_camera": _float32(framing.poses(recording.world_to_camera[frames])),
+        "world_to_camera": _float32(framing.poses(_poses(recording, frames))),
     }
+
+
+def _poses(recording: Recording, frames: NDArray[np.int64]) -> NDArray[np.float64]:
+    poses = recording.world_to_camera
+    return np.full((len(frames), 4, 4), np.nan) if poses is None else poses[frames]
 
 
 def _framed(name: str, array: NDArray[Any], framing: Framing) -> torch.Tensor:
