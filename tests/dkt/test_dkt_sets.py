@@ -8,13 +8,16 @@ import numpy as np
 import OpenEXR
 import pytest
 import set_fixtures as fixtures
+import tiny_dkt
 from command_line import run_cli
 from torch.utils.data import DataLoader
 
+from transphy3d.dkt.cloud import points
 from transphy3d.dkt.config import load_training_job
 from transphy3d.dkt.data import make_loader, open_clips
 from transphy3d.dkt.evaluate import baselines, open_trial, rows
 from transphy3d.dkt.forecast import describe
+from transphy3d.dkt.look import make_settings, sequence_predictor
 from transphy3d.dkt.metrics import Protocol
 from transphy3d.dkt.score import latex, markdown
 from transphy3d.dkt.sensor import METHOD, depth_normals, filled
@@ -440,6 +443,41 @@ def test_normals_of_a_set_are_measured(root):
     table = markdown(list(found.values()), Protocol())
     assert "| method | mean ° | median ° | RMSE ° | <5° | <7.5° | <11.25° | <22.5° |" in table
     assert r"$30^\circ$" in latex(list(found.values()), Protocol())
+
+
+@pytest.mark.parametrize(("name", "task"), [("clearpose", "normal"), ("cleargrasp", "depth")])
+def test_a_model_is_measured_on_videos_and_single_pictures(root, name, task):
+    trial = open_trial(root / "sets", name, None, Protocol(frames=2), task)
+    settings = make_settings(
+        task=task, size="32x48", steps=1, window=21, overlap=3, parity="ours", seed=0
+    )
+    predict = sequence_predictor(tiny_dkt.model(), settings)
+    (row,) = rows(trial, {"model": predict}, Protocol(frames=2), task)
+    figure = row.scores.mean if task == "normal" else row.scores.rel
+    assert np.isfinite(figure) and figure > 0
+
+
+@pytest.mark.parametrize(("name", "split"), [("clearpose", "train"), ("released", "train")])
+def test_poses_and_depth_of_neighbouring_frames_agree(root, name, split):
+    (recording,) = open_set(name, root / "sets", split).recordings
+    depth = recording["depth"][3:].astype("f8")
+    poses = recording.world_to_camera[3:]
+    right, wrong = (
+        points_seen(depth, recording.intrinsics, each) for each in (poses, np.linalg.inv(poses))
+    )
+    assert right > 0.8 > 0.4 > wrong
+
+
+def points_seen(depth, intrinsics, poses):
+    """The share of one frame's points that the next sees within 2 %."""
+    world = points(depth[0], intrinsics) - poses[0, :3, 3]
+    there = (world @ poses[0, :3, :3]) @ poses[1, :3, :3].T + poses[1, :3, 3]
+    known = depth[0] > 0
+    u, v, z = (there[known] @ intrinsics.T).T
+    column, line = np.floor(u / z).astype(int), np.floor(v / z).astype(int)
+    inside = (column >= 0) & (column < depth.shape[2]) & (line >= 0) & (line < depth.shape[1])
+    seen = depth[1][line[inside], column[inside]]
+    return (np.abs(seen - z[inside]) < 0.02 * z[inside]).mean() if inside.any() else 0.0
 
 
 @pytest.mark.parametrize(

@@ -133,18 +133,20 @@ def evaluate(
 ) -> None:
     """Depth or normal metrics, beside baselines, as Markdown, LaTeX and JSON."""
     from transphy3d.dkt.evaluate import baselines, open_trial, rows
-    from transphy3d.dkt.look import make_protocol, make_settings, read_task, sequence_predictor
+    from transphy3d.dkt.look import make_protocol, make_settings, sequence_predictor
     from transphy3d.dkt.model import load_model
     from transphy3d.dkt.score import markdown, write_tables
     from transphy3d.errors import JobError
 
     protocol = make_protocol(align, region, max_depth, frames, stride)
-    trial = open_trial(path, set_name, split, protocol, read_task(task))
-    predictors = baselines(trial, read_task(task))
+    settings = make_settings(
+        task=task, size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
+    )
+    if bool(network) != bool(vae):
+        raise JobError("--network and --vae belong together; name both, or neither for baselines")
+    trial = open_trial(path, set_name, split, protocol, settings.task)
+    predictors = baselines(trial, settings.task)
     if network and vae:
-        settings = make_settings(
-            task=task, size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
-        )
         model, _ = load_model(
             network,
             vae,
@@ -154,9 +156,7 @@ def evaluate(
             dtype=dtype,
         )
         predictors["model"] = sequence_predictor(model, settings)
-    elif network or vae:
-        raise JobError("--network and --vae belong together; name both, or neither for baselines")
-    table = rows(trial, predictors, protocol, read_task(task))
+    table = rows(trial, predictors, protocol, settings.task)
     write_tables(out, table, protocol, trial.notes)
     print(markdown(table, protocol, trial.notes), end="")
 

@@ -36,19 +36,13 @@ def make_settings(
     except ValueError as error:
         raise JobError(f"--{error}") from None
     return Settings(
-        task=read_task(task),
+        task=_one_of("task", task, typing.get_args(Task)),
         size=read_size(size),
         steps=steps,
         windows=windows,
         seed=seed,
         parity=_one_of("parity", parity, PARITIES),
     )
-
-
-def read_task(word: str) -> Task:
-    """The task of that name. Raises JobError."""
-    task: Task = _one_of("task", word, typing.get_args(Task))
-    return task
 
 
 def make_protocol(

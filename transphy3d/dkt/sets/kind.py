@@ -64,28 +64,21 @@ class SetKind:
 
 def video(folder: Path, name: str, found: Found, truth: Files, fps: float, film: Film) -> Opened:
     """The frames of a folder as one recording; none if none is complete."""
-    recordings = (_stored(folder, name, found.ids, found, truth, fps, film),) if found.ids else ()
-    return Opened(recordings, found.notes)
+    if not found.ids:
+        return Opened((), found.notes)
+    measure = partial(_size, truth)
+    whole = StoredRecording(folder, name, found.ids, fps, found.decoders, measure, film)
+    return Opened((whole,), found.notes)
 
 
 def stills(folder: Path, name: str, found: Found, truth: Files, film: Film) -> Opened:
     """The frames of a folder as recordings of one frame each."""
+    measure = partial(_size, truth)
     recordings = tuple(
-        _stored(folder, f"{name}/{frame}", (frame,), found, truth, 1.0, film) for frame in found.ids
+        StoredRecording(folder, f"{name}/{frame}", (frame,), 1.0, found.decoders, measure, film)
+        for frame in found.ids
     )
     return Opened(recordings, found.notes)
-
-
-def _stored(
-    folder: Path,
-    name: str,
-    ids: tuple[str, ...],
-    found: Found,
-    truth: Files,
-    fps: float,
-    film: Film,
-) -> StoredRecording:
-    return StoredRecording(folder, name, ids, fps, found.decoders, partial(_size, truth), film)
 
 
 def _size(truth: Files, folder: Path, frame: str) -> Size:
