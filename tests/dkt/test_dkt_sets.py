@@ -270,6 +270,25 @@ def test_a_damaged_file_is_named_with_the_remedy(tmp_path, ending):
     assert "1 frame left out: cannot be decoded" in trial.notes[1]
 
 
+def test_a_video_is_measured_without_its_damaged_frame(tmp_path):
+    made = fixtures.clearpose(tmp_path, count=4)
+    fixtures.cut(tmp_path / "set1/scene5/000001-color.png")
+    trial = open_trial(tmp_path, "clearpose", None, ALL)
+    (recording,) = trial.recordings
+    assert "1 frame left out: cannot be decoded (first: set1/scene5 1)" in trial.notes
+    kept = [made[n] for n in (0, 2, 3)]
+    assert np.array_equal(recording["rgb"][:], expected(kept, "rgb"))
+    assert np.array_equal(recording["rgb"][-1], made[3]["rgb"])
+    np.testing.assert_allclose(recording.world_to_camera, expected(kept, "pose"), atol=1e-12)
+    assert recording["normal"].shape == (3, 48, 64, 3)
+
+
+def test_the_caption_says_what_depths_count(tmp_path):
+    fixtures.std(tmp_path, count=1)
+    trial = open_trial(tmp_path, "std", None, ALL)
+    assert trial.notes == ("Data: std, catknown, depth 0.2 to 2 m: 1 recordings, 1 frames",)
+
+
 def test_channels_of_another_picture_are_refused(tmp_path):
     fixtures.std(tmp_path, count=1)
     path = tmp_path / "STD-CatKnown/test_0/0000_depth_415.exr"

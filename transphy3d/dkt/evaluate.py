@@ -53,9 +53,10 @@ def _opened(
         if split:
             raise JobError(f"--split {split}: shards have no parts; name another folder")
         return open_dataset(path), (), f"Data: {path}"
-    part = split or set_kind(name).test
+    kind = set_kind(name)
+    part = split or kind.test
     found = open_set(name, path, part)
-    return found.recordings, found.notes, f"Data: {name}, {part}"
+    return found.recordings, found.notes, f"Data: {name}, {part}{kind.counted}"
 
 
 def _check_channels(first: Recording, path: Path, protocol: Protocol, task: Task) -> None:

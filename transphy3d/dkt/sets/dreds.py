@@ -114,6 +114,7 @@ DREDS = SetKind(
     normals=True,
     expected="DREDS-CatKnown/{train,val,test}/**/{0000}_color.png beside _depth_120.exr",
     find=find_simulated,
+    valid=VALID,
 )
 STD = SetKind(
     splits=tuple(STD_FOLDERS),
@@ -123,4 +124,5 @@ STD = SetKind(
     normals=False,
     expected="STD-CatKnown/test_{n}/{0000}_color.png beside _gt_depth.exr (or STD-CatNovel/...)",
     find=find_real,
+    valid=VALID,
 )

@@ -91,4 +91,5 @@ KIND = SetKind(
     normals=False,
     expected="HISS/{train,val}/{scene}/**/{0000}_color.png beside _depth.exr",
     find=find,
+    valid=VALID,
 )

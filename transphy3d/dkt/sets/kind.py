@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from transphy3d.dkt.sets.decode import exr_size, image_size
+from transphy3d.dkt.sets.decode import ALL_DEPTHS, Range, exr_size, image_size
 from transphy3d.dkt.sets.folder import Files, Found, Note
 from transphy3d.dkt.sets.recording import Camera, Size, StoredRecording
 
@@ -51,6 +51,7 @@ class SetKind:
     normals : it has surface normals in the camera's axes
     expected : its layout in words, for who hands in another folder
     find : the recordings of a split below a folder, none if the layout is another
+    valid : metres; depth outside is unknown
     """
 
     splits: tuple[str, ...]
@@ -60,6 +61,13 @@ class SetKind:
     normals: bool
     expected: str
     find: Callable[[Path, str], Opened]
+    valid: Range = ALL_DEPTHS
+
+    @property
+    def counted(self) -> str:
+        """What depths count, for a caption; empty if all do."""
+        low, high = self.valid
+        return "" if self.valid == ALL_DEPTHS else f", depth {low:g} to {high:g} m"
 
 
 def video(folder: Path, name: str, found: Found, truth: Files, fps: float, film: Film) -> Opened:
