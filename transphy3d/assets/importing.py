@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
+from transphy3d.assets.apart import separate_things
 from transphy3d.assets.archives import model_path
 from transphy3d.assets.bank import AssetRecord, Bank, Imported, ImportedPart, StoredFile
 from transphy3d.assets.collision import hull_volume
@@ -60,6 +61,8 @@ def import_asset(bank: Bank, record: AssetRecord) -> Imported:
     pieces, notes = placed(record, extract.pieces)
     looks = {name: look_of(found) for name, found in extract.materials.items()}
     made = make_parts(pieces, looks, judged_class(record))
+    if (things := separate_things([part.mesh for part in made.parts])) > 1:
+        raise AssetError(f"it is a set of {things} separate things; only single ones are dropped")
     made, simplified = _simplified(made)
     asset, pieces_made = assembled(record, made, bank.root / "cache")
     save_imported(asset, bank.imported(record.id))

@@ -193,7 +193,7 @@ def border_loops(edges: Index) -> list[Index]:
 
 def _turned_outward(mesh: Mesh) -> tuple[Mesh, int]:
     """Inside-out bodies turned; inner walls of hollow bodies, which face inward, stay."""
-    labels = _bodies(mesh)
+    labels = bodies_of(mesh)
     a, b, c = (mesh.vertices[mesh.faces[:, k]] for k in range(3))
     volumes = np.bincount(labels, np.einsum("ij,ij->i", a, np.cross(b, c)) / 6).tolist()
     largest = int(np.argmax(np.abs(volumes)))
@@ -208,7 +208,7 @@ def _turned_outward(mesh: Mesh) -> tuple[Mesh, int]:
     return flipped(mesh, flip), turned
 
 
-def _bodies(mesh: Mesh) -> NDArray[np.int32]:
+def bodies_of(mesh: Mesh) -> NDArray[np.int32]:
     """(F,) which connected body each face belongs to."""
     a, b = mesh.faces[:, [0, 1]].T, mesh.faces[:, [1, 2]].T
     rows, columns = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
