@@ -8,7 +8,10 @@ interrupted, run again to go on.
 A module here holds the commands of one subject; importing it adds them to `app`.
 """
 
-from transphy3d.cli import assets, data, dkt, farm, machine, making
+# isort: off
+# In the order in which `transphy3d --help` lists their commands.
+from transphy3d.cli import making, farm, data, assets, dkt, machine
 from transphy3d.cli.app import app, main
+# isort: on
 
 __all__ = ["app", "assets", "data", "dkt", "farm", "machine", "main", "making"]
