@@ -152,9 +152,7 @@ def _suits(material: Material, part: Part) -> bool:
     return material.kind in part.kinds and material.optical_class in part.optical
 
 
-def draw_liquid(
-    config: ObjectsConfig, palette: Palette, rng: np.random.Generator
-) -> Liquid | None:
+def draw_liquid(config: ObjectsConfig, palette: Palette, rng: np.random.Generator) -> Liquid | None:
     """A liquid for the share `filled` of the vessels."""
     if rng.random() >= config.filled:
         return None
