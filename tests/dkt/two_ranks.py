@@ -3,6 +3,9 @@
 import sys
 from pathlib import Path
 
+import transphy3d.dkt  # noqa: F401  (before anything imports diffusers)
+
+# isort: split
 import dkt_run
 import torch
 
