@@ -52,19 +52,26 @@ def extent(asset: Asset) -> np.ndarray:
 def test_a_glass_with_a_steel_lid_keeps_its_two_materials_and_holds_a_liquid(
     bank: Bank, tmp_path: Path
 ) -> None:
-    lid = cylinder(0.02, 0.01, (0.0, 0.0, 0.13))
+    lid = cylinder(0.02, 0.01, (0.0, 0.0, 0.1104))
     path = write_obj(tmp_path / "jar.obj", [(GLASS, tumbler()), (STEEL, lid)])
     record, asset = imported(bank, added(bank, path))
     assert classes(asset) == {"body": ("transparent",), "steel": ("reflective", "opaque")}
     assert [part.kinds for part in asset.parts] == [("glass", "plastic"), ("metal",)]
     assert all(is_closed(part.mesh) for part in asset.parts)
     assert asset.points()[:, 2].min() == 0
-    assert extent(asset)[2] == pytest.approx(0.14, abs=1e-5)
+    assert extent(asset)[2] == pytest.approx(0.1204, abs=1e-5)
     assert asset.cavity
     assert asset.cavity.floor == pytest.approx(0.005, abs=1e-5)
     assert is_closed(fill(asset, 0.5, 1.33, 1.5).parts[-1].mesh)
     assert record.imported
     assert record.imported.method.startswith("profile")
+
+
+def test_a_set_of_things_that_lie_apart_is_refused(bank: Bank, tmp_path: Path) -> None:
+    fork = cylinder(0.005, 0.01, (0.2, 0.0, 0.0))
+    path = write_obj(tmp_path / "table.obj", [(GLASS, tumbler()), (STEEL, fork)])
+    with pytest.raises(AssetError, match="a set of 2 separate things"):
+        imported(bank, added(bank, path))
 
 
 def test_a_sheet_of_glass_gets_a_wall_with_its_outside_kept(bank: Bank, tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def import_asset(bank: Bank, record: AssetRecord) -> Imported:
         raise AssetError(f"its file holds {' and '.join(extract.moves)}; only static things drop")
     pieces, notes = placed(record, extract.pieces)
     looks = {name: look_of(found) for name, found in extract.materials.items()}
-    made = make_parts(pieces, looks, judged_class(record))
+    made = make_parts(pieces, looks, judged_class(record), record.name)
     if (things := separate_things([part.mesh for part in made.parts])) > 1:
         raise AssetError(f"it is a set of {things} separate things; only single ones are dropped")
     made, simplified = _simplified(made)

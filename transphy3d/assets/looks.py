@@ -35,8 +35,13 @@ def look_of(found: Looks | None) -> Look:
     return "gloss" if found.glossy >= SEEN_SHARE else "matte"
 
 
-def look_for(optical: OpticalClass, present: Look) -> Look:
-    """The look of the main piece of an asset that was judged to be of an optical class."""
+def look_for(optical: OpticalClass, present: Look, *, metal: bool) -> Look:
+    """The look of the main piece of an asset that was judged to be of an optical class.
+
+    metal : whether what mirrors is of metal rather than glazed, where the file does not say
+    """
     if optical in OPTICAL[present]:
         return present
-    return {"transparent": "clear", "reflective": "gloss", "opaque": "matte"}[optical]  # type: ignore[return-value]
+    if optical == "reflective":
+        return "metal" if metal else "gloss"
+    return "clear" if optical == "transparent" else "matte"

@@ -21,6 +21,7 @@ from transphy3d.assets.geometry import Mesh, Part
 from transphy3d.assets.looks import KINDS, OPTICAL, Look, look_for
 from transphy3d.assets.mend import border_groups, concatenated, is_closed, mended, welded
 from transphy3d.assets.meshfile import Piece
+from transphy3d.assets.metals import names_metal
 from transphy3d.assets.procedural.solid import from_manifold, signed_volume, to_manifold
 from transphy3d.assets.shells import facing_out, is_sound, sheets, thickened, total_area
 from transphy3d.errors import AssetError
@@ -65,18 +66,22 @@ class Made:
 
 
 def make_parts(
-    pieces: Sequence[Piece], looks: dict[str, Look], judged: OpticalClass | None
+    pieces: Sequence[Piece],
+    looks: dict[str, Look],
+    judged: OpticalClass | None,
+    name: str = "",
 ) -> Made:
     """Closed parts from the placed pieces of a file, in metres.
 
     looks : by material name
     judged : what the asset is mostly made of, where somebody said so
+    name : of the asset, which may tell metal from glaze
     Raises AssetError for surfaces in too many pieces and where nothing solid is left.
     """
     notes: list[str] = []
     diagonal = float(np.linalg.norm(np.ptp(np.concatenate([p.mesh.vertices for p in pieces]), 0)))
     found = _bridged(_sheets(pieces, WELD * diagonal), diagonal, notes)
-    looks = _judged(found, looks, judged, notes)
+    looks = _judged(found, looks, judged, name, notes)
     bodies = [*_bodies(found, looks, diagonal, notes)]
     bodies = _emptied(bodies, notes)
     if not bodies:
@@ -111,7 +116,11 @@ def _bridged(found: Sequence[Piece], diagonal: float, notes: list[str]) -> list[
 
 
 def _judged(
-    found: Sequence[Piece], looks: dict[str, Look], judged: OpticalClass | None, notes: list[str]
+    found: Sequence[Piece],
+    looks: dict[str, Look],
+    judged: OpticalClass | None,
+    asset: str,
+    notes: list[str],
 ) -> dict[str, Look]:
     """Looks by material; the largest is made to be of the class that the asset was judged to be."""
     areas: dict[str, float] = defaultdict(float)
@@ -123,7 +132,7 @@ def _judged(
     if judged is None or shown > LEAST_JUDGED * total:
         return known
     main = max(areas, key=lambda name: areas[name])
-    known[main] = look_for(judged, known[main])
+    known[main] = look_for(judged, known[main], metal=names_metal([main, asset]))
     notes.append(f"{main or 'its material'} made {judged}, as the asset was judged to be")
     return known
 
