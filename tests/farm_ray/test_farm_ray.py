@@ -278,7 +278,8 @@ def test_a_driver_may_be_killed_stopped_and_drained_and_started_again(
     assert code == 75, said
     assert attempts(out, 0)[-1]["outcome"] in ("interrupted", "done")
 
-    process = start(out, "--set", "sequences=3")
+    # More than two machines can have begun when the first is published.
+    process = start(out, "--set", "sequences=7")
     wait_for(lambda: (out / "sequences/000000.h5").exists(), process)
     assert run_cli("drain", "--out", out).returncode == 0
     code, _, said = ended(process)
