@@ -1,6 +1,8 @@
 """Reruns of small real runs: other channels, more sequences, damaged files, another device."""
 
 import json
+import os
+import shutil
 
 import pytest
 from command_line import run_cli
@@ -65,6 +67,17 @@ def test_a_finished_run_grows_and_a_truncated_sequence_is_made_again(tmp_path):
     assert verify(out) == verify(out / "shards") == []
     assert (out / "shards/smoke-00001.h5").read_bytes() == shards["smoke-00001.h5"]
     assert run_cli("status", "--out", out).returncode == 0
+
+
+def test_a_shard_that_was_truncated_is_packed_again_with_the_same_bytes(smoke_run, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(smoke_run.out, out)
+    shards = {path.name: path.read_bytes() for path in (out / "shards").glob("*.h5")}
+    os.truncate(out / "shards/smoke-00000.h5", 3000)
+    assert verify(out / "shards")
+    assert run_cli("render", "smoke", "--out", out).returncode == 0
+    assert {path.name: path.read_bytes() for path in (out / "shards").glob("*.h5")} == shards
+    assert verify(out / "shards") == []
 
 
 def test_a_scene_prepared_for_another_device_goes_on_with_the_new_one(tmp_path):
