@@ -42,6 +42,9 @@ def _root(
     pass
 
 
+DKT_PACKAGES = {"accelerate", "diffusers", "peft", "safetensors", "torch"}
+
+
 def main() -> None:
     """Run the command line; errors that a user can mend are one line and an exit code."""
     for number in STOP_SIGNALS:
@@ -53,7 +56,8 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("transphy3d"):
             raise
-        _fail(f"{error}; pip install 'transphy3d[render]'", TransPhy3DError.exit_code)
+        extra = "dkt" if error.name in DKT_PACKAGES else "render"
+        _fail(f"{error}; pip install 'transphy3d[{extra}]'", TransPhy3DError.exit_code)
     except OSError as error:
         if not is_full(error):
             raise
