@@ -1,0 +1,61 @@
+"""Inference holds a window, not a video."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+FRAMES = 121
+SIZE = (960, 720)  # width, height: two megabytes a frame
+
+
+def look_at(folder: str, frames: int) -> None:
+    """Peak memory in bytes of looking at so many pictures, to stdout; run in a process alone."""
+    import tiny_dkt
+
+    from transphy3d.dkt.infer import Settings, estimate
+    from transphy3d.dkt.video import open_video
+    from transphy3d.dkt.windows import Windows
+
+    settings = Settings(size=(32, 48), steps=1, windows=Windows(4, 1))
+    count = sum(1 for _ in estimate(tiny_dkt.model(), open_video(Path(folder)), settings))
+    assert count == frames
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def peak(folder: Path, frames: int) -> int:
+    script = f"import test_dkt_memory as t; t.look_at({str(folder)!r}, {frames})"
+    paths = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    environment = dict(os.environ, PYTHONPATH=paths, OMP_NUM_THREADS="1")
+    command = [sys.executable, "-c", "import transphy3d.dkt; " + script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return int(done.stdout.split()[-1])
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A function that gives a folder of so many pictures, all the same file."""
+    rng = np.random.default_rng(0)
+    first = tmp_path / "picture.png"
+    Image.fromarray(rng.integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)).save(first)
+
+    def folder(count: int) -> Path:
+        made = tmp_path / str(count)
+        made.mkdir()
+        for number in range(count):
+            os.link(first, made / f"{number:04d}.png")
+        return made
+
+    return folder
+
+
+def test_memory_does_not_grow_with_the_length_of_the_video(pictures):
+    grown = peak(pictures(FRAMES), FRAMES) - peak(pictures(9), 9)
+    frames = (FRAMES - 9) * SIZE[0] * SIZE[1] * 3
+    assert grown < 0.15 * frames
