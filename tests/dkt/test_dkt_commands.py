@@ -52,6 +52,29 @@ def test_a_trained_lora_sees_a_folder_of_pictures(root, trained, tmp_path):
     assert not list((tmp_path / "seen").glob(".writing*"))
 
 
+def test_a_sensor_gives_point_clouds_in_metres(root, tmp_path):
+    (tmp_path / "in").mkdir()
+    recording = open_dataset(root / "shards")[0]
+    for number, frame in enumerate(recording["rgb"][:2]):
+        Image.fromarray(frame).save(tmp_path / f"in/{number}.png")
+    depth = recording["depth"][0]
+    Image.fromarray(np.round(depth * 1000).astype(np.uint16)).save(tmp_path / "depth.png")
+    look = ("dkt", "infer", tmp_path / "in", "--out", tmp_path / "seen", *SMALL, "--formats", "ply")
+    base = ("--network", root / "network", "--vae", root / "vae", "--fov", "50")
+    said = run_cli(*look, *base, "--sensor", tmp_path / "depth.png")
+    assert said.returncode == 0, said.stderr
+    files = sorted((tmp_path / "seen/ply").iterdir())
+    assert [file.name for file in files] == ["000000.ply", "000001.ply"]
+    body = files[0].read_bytes().split(b"end_header\n", 1)[1]
+    kind = [("xyz", "<f4", 3), ("rgb", "u1", 3)]
+    cloud = np.frombuffer(body, kind).reshape(72, 96)
+    assert np.median(cloud["xyz"][..., 2]) == pytest.approx(np.median(depth[depth > 0]), rel=0.3)
+    assert np.array_equal(cloud["rgb"], recording["rgb"][0])
+    refused = run_cli(*look, *base)
+    assert refused.returncode == 2
+    assert "name the first frame's depth by --sensor" in refused.stderr
+
+
 def test_the_table_shows_model_and_baselines_with_the_protocol(root, trained, tmp_path):
     said = run_cli(
         *("dkt", "eval", root / "shards", "--out", tmp_path, *SMALL),

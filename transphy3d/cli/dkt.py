@@ -61,8 +61,17 @@ def infer(
     prompt: Annotated[Path | None, typer.Option("--prompt", help="embedded prompt")] = None,
     task: Annotated[str, typer.Option("--task", help="depth or normal")] = "depth",
     formats: Annotated[
-        str, typer.Option("--formats", help="of npz, png, exr and mp4, with commas")
+        str, typer.Option("--formats", help="of npz, png, exr, mp4 and ply, with commas")
     ] = "npz,mp4",
+    sensor: Annotated[
+        Path | None,
+        typer.Option(
+            "--sensor", help="depth of the first frame: .npy in metres or 16-bit picture in mm"
+        ),
+    ] = None,
+    fov: Annotated[
+        float, typer.Option("--fov", min=1, max=179, help="horizontal field of view, degrees")
+    ] = 60.0,
     size: Annotated[
         str, typer.Option("--size", help="HEIGHTxWIDTH at which the network sees it")
     ] = "480x832",
@@ -78,9 +87,11 @@ def infer(
     progress: ProgressStyle = "auto",
 ) -> None:
     """See depth or normals in a video of any length."""
+    from transphy3d.dkt.cloud import Sensor, read_depth_map
     from transphy3d.dkt.look import look, make_settings
     from transphy3d.dkt.model import load_model
 
+    seen = Sensor(read_depth_map(sensor), fov) if sensor else None
     settings = make_settings(
         task=task, size=size, steps=steps, window=window, overlap=overlap, parity=parity, seed=seed
     )
@@ -96,7 +107,7 @@ def infer(
         print(f"LoRA: {report.describe()}")
     reporter = make_progress(progress)
     try:
-        print(look(model, video, out, settings, formats.split(","), reporter))
+        print(look(model, video, out, settings, formats.split(","), reporter, seen))
     finally:
         reporter.close()
 

@@ -1,17 +1,50 @@
-"""From disparity to metres and points: with a sensor's depth, a known range, or a guess."""
+"""From disparity to metres and points, with one depth map of a sensor."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from transphy3d.dkt.metrics import MIN_DISPARITY, fit
+from transphy3d.errors import ShardError
 from transphy3d.files import write_bytes
 
 MIN_SENSOR_PIXELS = 100
+MILLIMETRES = 1e-3
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What is known of the first frame: depth (H, W) in metres, 0 or NaN where it saw nothing.
+
+    fov : horizontal field of view in degrees
+    """
+
+    depth: NDArray[np.floating[Any]]
+    fov: float
+
+
+def read_depth_map(path: Path) -> NDArray[np.float64]:
+    """(H, W) metres from .npy in metres, or from a 16-bit picture in millimetres.
+
+    Raises ShardError if the file cannot be read as that.
+    """
+    try:
+        if path.suffix == ".npy":
+            depth = np.load(path, allow_pickle=False).astype(np.float64)
+        else:
+            with Image.open(path) as picture:
+                depth = np.asarray(picture, np.float64) * MILLIMETRES
+    except (OSError, ValueError) as error:
+        raise ShardError(f"{path}: cannot be read as a depth map ({error})") from None
+    if depth.ndim != 2:
+        raise ShardError(f"{path}: is {depth.shape}; a depth map has two axes, height and width")
+    return depth
 
 
 def metric_depth(
@@ -36,7 +69,12 @@ def metric_depth(
     error = np.abs(scale * p + shift - inverse)
     kept = error <= np.quantile(error, 0.8)
     scale, shift = fit(p[kept], inverse[kept])
-    return 1 / np.maximum(scale * near + shift, MIN_DISPARITY), (scale, shift)
+    return in_metres(near, (scale, shift)), (scale, shift)
+
+
+def in_metres(near: NDArray[np.float32], scale: tuple[float, float]) -> NDArray[np.float64]:
+    """Depth of disparity in [0, 1], by (scale, shift) in 1/m; at most a kilometre."""
+    return np.asarray(1 / np.maximum(scale[0] * near + scale[1], MIN_DISPARITY))
 
 
 def intrinsics_from_fov(size: tuple[int, int], fov: float) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transphy3d.dkt.cloud import Sensor
 from transphy3d.dkt.config import Task
 from transphy3d.dkt.infer import Settings, estimate
 from transphy3d.dkt.metrics import Protocol
@@ -93,8 +94,12 @@ def look(
     settings: Settings,
     formats: Sequence[str],
     progress: Progress,
+    sensor: Sensor | None = None,
 ) -> Path:
-    """See every frame of a video and write it in each format; returns the folder."""
+    """See every frame of a video and write it in each format; returns the folder.
+
+    sensor : of the first frame, for point clouds
+    """
     chosen: list[Format] = [_one_of("formats", name, FORMATS) for name in formats]
     video = open_video(source)
 
@@ -104,7 +109,7 @@ def look(
         if stage == "decode":
             progress.frames(done, total)
 
-    with writers(out, chosen, video.fps, video.size) as opened:
+    with writers(out, chosen, video, sensor) as opened:
         for frame in estimate(model, video, settings, told):
             for writer in opened:
                 writer.add(frame)

@@ -4,7 +4,7 @@ npz : disparity.npy or normal.npy, (T, H, W[, 3]) float32, in one uncompressed a
 png : a 16-bit picture a frame: round(65535 disparity), or round(65535 (n + 1) / 2)
 exr : a float32 picture a frame, channel Z or X, Y, Z
 mp4 : colours for people
-ply : a point cloud a frame, coloured by the video
+ply : a point cloud a frame in metres, coloured by the video; needs a sensor's depth map
 """
 
 from __future__ import annotations
@@ -23,12 +23,22 @@ import OpenEXR
 from numpy.typing import NDArray
 from PIL import Image
 
+from transphy3d.dkt.cloud import (
+    Sensor,
+    in_metres,
+    intrinsics_from_fov,
+    metric_depth,
+    points,
+    write_ply,
+)
+from transphy3d.dkt.video import Video
+from transphy3d.errors import JobError
 from transphy3d.files import publish, scratch_name
 from transphy3d.preview.colour import depth_colours, normal_picture
 from transphy3d.preview.video import add_stream, encodable, even
 
-Format = Literal["npz", "png", "exr", "mp4"]
-FORMATS: tuple[Format, ...] = ("npz", "png", "exr", "mp4")
+Format = Literal["npz", "png", "exr", "mp4", "ply"]
+FORMATS: tuple[Format, ...] = ("npz", "png", "exr", "mp4", "ply")
 
 
 class Writer(Protocol):
@@ -43,13 +53,16 @@ class Writer(Protocol):
 
 @contextmanager
 def writers(
-    out: Path, formats: Iterable[Format], fps: float, size: tuple[int, int]
+    out: Path, formats: Iterable[Format], video: Video, sensor: Sensor | None = None
 ) -> Iterator[list[Writer]]:
-    """Writers into the folder `out`; what they write gets its name when all frames are in."""
+    """Writers into the folder `out`; what they write gets its name when all frames are in.
+
+    sensor : of the video's first frame, for point clouds
+    """
     out.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=".writing-", dir=out))
     try:
-        opened = [_open(kind, scratch, fps, size) for kind in formats]
+        opened = [_open(kind, scratch, video, sensor) for kind in formats]
         yield opened
         for writer in opened:
             writer.close()
@@ -65,11 +78,15 @@ def _publish(path: Path, target: Path) -> None:
     publish(path, target)
 
 
-def _open(kind: Format, folder: Path, fps: float, size: tuple[int, int]) -> Writer:
+def _open(kind: Format, folder: Path, video: Video, sensor: Sensor | None) -> Writer:
     if kind == "npz":
         return NpzWriter(folder / "prediction.npz")
     if kind == "mp4":
-        return VideoWriter(folder / "prediction.mp4", fps, size)
+        return VideoWriter(folder / "prediction.mp4", video.fps, video.size)
+    if kind == "ply":
+        if sensor is None:
+            raise JobError("--formats ply: needs metres; name the first frame's depth by --sensor")
+        return CloudWriter(folder / kind, video, sensor)
     return PictureWriter(folder / kind, kind)
 
 
@@ -132,6 +149,32 @@ def _write_exr(path: Path, frame: NDArray[np.float32]) -> None:
     channels = {name: np.ascontiguousarray(planes[..., k]) for k, name in enumerate(names)}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
     OpenEXR.File(header, channels).write(str(path))
+
+
+class CloudWriter:
+    """A point cloud a frame. The first frame's scale holds for all: disparity is of the video."""
+
+    def __init__(self, folder: Path, video: Video, sensor: Sensor) -> None:
+        folder.mkdir()
+        self._folder, self._sensor, self._count = folder, sensor, 0
+        self._colours = iter(video)
+        self._intrinsics = intrinsics_from_fov(video.size, sensor.fov)
+        self._scale = (1.0, 0.0)
+
+    def add(self, frame: NDArray[np.float32]) -> None:
+        if frame.ndim == 3:
+            raise JobError("--formats ply: points are made of depth; use --task depth")
+        if not self._count:
+            try:
+                _, self._scale = metric_depth(frame, self._sensor.depth)
+            except ValueError as error:
+                raise JobError(f"--sensor: {error}") from None
+        cloud = points(in_metres(frame, self._scale), self._intrinsics)
+        write_ply(self._folder / f"{self._count:06d}.ply", cloud, next(self._colours))
+        self._count += 1
+
+    def close(self) -> None:
+        """Nothing is left open."""
 
 
 class VideoWriter:
