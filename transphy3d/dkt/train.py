@@ -212,7 +212,7 @@ def encode(trainer: Trainer, batch: dict[str, torch.Tensor]) -> Encoded:
 
 def _has_tensorboard() -> bool:
     try:
-        import tensorboard  # type: ignore[import-untyped]  # noqa: F401
+        import tensorboard  # noqa: F401
     except ModuleNotFoundError:
         return False
     return True
