@@ -21,7 +21,7 @@ from pydantic import (
 from transphy3d.assets.bank import LicenceName
 
 # Raise when the same job would give other pixels or geometry than before.
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 
 NotNegative = Annotated[float, Field(ge=0)]
 Positive = Annotated[float, Field(gt=0)]
