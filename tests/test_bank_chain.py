@@ -40,7 +40,7 @@ supports: {kinds: {table: 1}}
 
 def blend_of_a_jar(folder: Path) -> bytes:
     """A .blend of a glass with a steel lid."""
-    lid = cylinder(0.02, 0.01, (0.0, 0.0, 0.13))
+    lid = cylinder(0.02, 0.01, (0.0, 0.0, 0.1104))
     path = write_obj(folder / "jar.obj", [(GLASS, tumbler()), (STEEL, lid)])
     target = folder / "jar.blend"
     command = [sys.executable, "-c", TO_BLEND, str(path), str(target)]

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 from transphy3d.assets.geometry import FloatArray, Mesh
 from transphy3d.assets.mend import bodies_of
 
-GAP = 0.005  # of the longest edge; what lies nearer is taken to hold together
+GAP = 0.01  # of the longest edge; what lies nearer is taken to hold together
 
 
 def separate_things(meshes: Sequence[Mesh]) -> int:
