@@ -114,7 +114,7 @@ def test_a_dry_run_counts_and_trains_nothing(root, tmp_path):
     [
         (("--size", "30x48"), "steps of 16"),
         (("--task", "dept"), "did you mean 'depth'"),
-        (("--formats", "npy"), "did you mean 'npz'"),
+        (("--formats", "npzz"), "did you mean 'npz'"),
         (("--overlap", "30"), "overlap: 30"),
         (("--device", "cuda"), "torch sees no GPU"),
         (("--lora", "none.safetensors"), "cannot be read as safetensors"),

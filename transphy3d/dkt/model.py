@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from transphy3d.dkt import lora
-from transphy3d.dkt.wan import Context, load_network, make_context, predict
+from transphy3d.dkt.wan import Context, cast, load_network, make_context, predict
 from transphy3d.errors import DeviceError, ModelError
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -90,7 +90,7 @@ def load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLWan:
         raise ModelError(
             f"{folder}: is no diffusers folder of Wan2.1's autoencoder ({error})"
         ) from None
-    return vae.to(dtype).requires_grad_(False).eval()
+    return cast(vae, dtype).requires_grad_(False).eval()
 
 
 def load_model(

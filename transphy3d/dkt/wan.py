@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
@@ -17,6 +17,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transphy3d.errors import ModelError
 
 Size = Literal["1.3B", "14B"]
+Module = TypeVar("Module", bound=torch.nn.Module)
 LATENT_CHANNELS = 16
 TEXT_TOKENS = 512
 IMAGE_TOKENS = 257
@@ -124,5 +125,13 @@ def load_network(folder: Path, dtype: torch.dtype) -> WanTransformer3DModel:
             f"{folder}: in_channels is {channels}, not {3 * LATENT_CHANNELS}; "
             "take Wan2.1-Fun-1.3B-Control or -14B-Control"
         )
-    network: WanTransformer3DModel = WanTransformer3DModel.from_pretrained(folder)
-    return network.to(dtype)
+    return cast(WanTransformer3DModel.from_pretrained(folder), dtype)
+
+
+def cast(model: Module, dtype: torch.dtype) -> Module:
+    """Every weight in `dtype`, as the released code has them.
+
+    By torch's own method: that of diffusers warns that some layers should stay in float32.
+    """
+    torch.nn.Module.to(model, dtype)
+    return model
