@@ -23,11 +23,12 @@ pytest.importorskip("ray", reason="Ray is not installed: pip install 'transphy3d
 if shutil.which("unshare") is None:
     pytest.skip("unshare is not installed, which gives machines names", allow_module_level=True)
 
-FRAMES = 5
+# Slow enough to be hit in mid-sequence on an idle machine.
+FRAMES = 10
 WAIT_SECONDS = 180
 SETTINGS = [
     *("--set", f"frames={FRAMES}", "--set", "width=32", "--set", "height=24"),
-    *("--set", "render.samples=32", "--set", "render.device=cpu", "--set", "run.threads=1"),
+    *("--set", "render.samples=128", "--set", "render.device=cpu", "--set", "run.threads=1"),
     *("--set", "run.heartbeat=1", "--set", "run.lease=8", "--set", "run.keep_frames=true"),
     *("--set", "output.videos=0"),
 ]
@@ -279,7 +280,7 @@ def test_a_driver_may_be_killed_stopped_and_drained_and_started_again(
     assert attempts(out, 0)[-1]["outcome"] in ("interrupted", "done")
 
     # More than two machines can have begun when the first is published.
-    process = start(out, "--set", "sequences=7")
+    process = start(out, "--set", "sequences=5")
     wait_for(lambda: (out / "sequences/000000.h5").exists(), process)
     assert run_cli("drain", "--out", out).returncode == 0
     code, _, said = ended(process)
