@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 import json
 import typing
 import urllib.parse
@@ -21,6 +20,7 @@ from transphy3d.errors import JobError
 from transphy3d.files import canonical_json, sha256_file, sha256_text
 from transphy3d.library import builtin
 from transphy3d.materials.library import load_library
+from transphy3d.wording import suggest
 
 BASE_KEY = "base"
 BUILTIN_ENVIRONMENTS = "builtin"
@@ -222,9 +222,7 @@ def _explain(detail: ErrorDetails, model: type[BaseModel]) -> str:
 def _nearest(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
     """The nearest known name for the unknown key at `location` of `model`."""
     known = _known_names(location[:-1], model)
-    close = difflib.get_close_matches(str(location[-1]), known, n=1, cutoff=0.5)
-    listing = f"known keys here: {', '.join(known)}"
-    return f"did you mean {close[0]!r}?" if close else listing
+    return suggest(str(location[-1]), known, f"known keys here: {', '.join(known)}")
 
 
 def _known_names(location: Iterable[int | str], top: type[BaseModel]) -> list[str]:

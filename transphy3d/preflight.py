@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import difflib
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,6 +21,7 @@ from transphy3d.scenes.lights import RIGS, environment_files
 from transphy3d.scenes.rooms import ROOMS
 from transphy3d.scenes.sample import sample_scene
 from transphy3d.scenes.supports import SUPPORTS
+from transphy3d.wording import suggest
 
 
 def preflight(job: Job, cache: Path) -> None:
@@ -76,7 +76,7 @@ def check_names(key: str, given: Iterable[str], known: list[str]) -> None:
     """Raise JobError for the first name that is not known, with the nearest one."""
     for name in given:
         if name not in known:
-            raise JobError(f"{key}: {name!r} is not known; {_hint(name, known)}")
+            raise JobError(f"{key}: {name!r} is not known; {suggest(name, sorted(known))}")
 
 
 def check_patterns(key: str, selection: Selection, known: list[str]) -> None:
@@ -84,9 +84,5 @@ def check_patterns(key: str, selection: Selection, known: list[str]) -> None:
     for field in ("include", "exclude"):
         for pattern in getattr(selection, field):
             if not any(fnmatchcase(name, pattern) for name in known):
-                raise JobError(f"{key}.{field}: {pattern!r} fits nothing; {_hint(pattern, known)}")
-
-
-def _hint(name: str, known: list[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"known are {', '.join(sorted(known))}"
+                hint = suggest(pattern, sorted(known))
+                raise JobError(f"{key}.{field}: {pattern!r} fits nothing; {hint}")

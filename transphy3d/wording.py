@@ -1,6 +1,12 @@
-"""Numbers, times and sizes in the form that people read."""
+"""Numbers, times, sizes and hints in the form that people read."""
 
 from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+# Likeness from which a name is taken for a misspelt one, as difflib measures it.
+ALIKE = 0.5
 
 
 def number(value: float) -> str:
@@ -27,3 +33,14 @@ def file_size(count: float) -> str:
 def plural(count: int, noun: str) -> str:
     """A count with its noun."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def suggest(name: str, known: Iterable[str], otherwise: str | None = None) -> str:
+    """What was probably meant by an unknown name, for the end of an error.
+
+    otherwise : said where no known name is like it; None lists all of them
+    """
+    names = list(known)
+    if close := difflib.get_close_matches(name, names, n=1, cutoff=ALIKE):
+        return f"did you mean {close[0]!r}?"
+    return f"known are {', '.join(names)}" if otherwise is None else otherwise

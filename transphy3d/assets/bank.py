@@ -14,7 +14,6 @@ answers/                answers of the vision-language model, by file, model and
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,6 +26,7 @@ from transphy3d.errors import AssetError
 from transphy3d.files import write_json
 from transphy3d.jsonio import from_json, record, to_data
 from transphy3d.materials.spec import Kind, OpticalClass
+from transphy3d.wording import suggest
 
 ID_PATTERN = re.compile(r"[a-z0-9][a-z0-9._-]{0,127}")
 # royalty_free: pictures may be published, meshes may not.
@@ -266,11 +266,9 @@ class Bank:
         return path
 
     def _hint(self, asset: str) -> str:
-        known = self.ids()
-        close = difflib.get_close_matches(asset, known, n=1, cutoff=0.5)
-        if close:
-            return f"did you mean {close[0]!r}?"
-        return "`transphy3d assets list` shows what is there" if known else "the bank is empty"
+        if not (known := self.ids()):
+            return "the bank is empty"
+        return suggest(asset, known, "`transphy3d assets list` shows what is there")
 
 
 def check_id(asset: str) -> str:

@@ -9,8 +9,9 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from transphy3d.config import Fraction, NotNegative, Positive, Section
 from transphy3d.dkt.flow import SHIFT, Weighting
-from transphy3d.dkt.sets import SETS, nearest
+from transphy3d.dkt.sets import SETS
 from transphy3d.job import faults, find_job, read_yaml
+from transphy3d.wording import suggest
 
 Task = Literal["depth", "normal"]
 SHARDS = "shards"
@@ -49,7 +50,7 @@ class SourceConfig(Section):
     def _known(cls, name: str) -> str:
         known = [SHARDS, *(key for key, kind in SETS.items() if kind.train)]
         if name not in known:
-            raise ValueError(f"{name!r} is not a set for training; {nearest(name, known)}")
+            raise ValueError(f"{name!r} is not a set for training; {suggest(name, known)}")
         return name
 
 

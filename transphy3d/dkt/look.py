@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import typing
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from transphy3d.dkt.windows import Windows
 from transphy3d.errors import JobError
 from transphy3d.progress import Progress
 from transphy3d.shards.recording import Recording
+from transphy3d.wording import suggest
 
 PARITIES = ("ours", "dkt")
 STEP = 16
@@ -82,9 +82,7 @@ def read_size(text: str) -> tuple[int, int]:
 def _one_of(option: str, value: str, known: Sequence[str]) -> typing.Any:
     if value in known:
         return value
-    close = difflib.get_close_matches(value, known, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"choose of {', '.join(known)}"
-    raise JobError(f"--{option} {value!r}: is not known; {hint}")
+    raise JobError(f"--{option} {value!r}: is not known; {suggest(value, known)}")
 
 
 def look(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 import typing
 from collections.abc import Iterable
 
 from transphy3d.errors import RunError
 from transphy3d.farm.attempts import Dead, Outcome
+from transphy3d.wording import suggest
 
 _RANGE = re.compile(r"(\d+)(?:-(\d+))?")
 
@@ -39,7 +39,5 @@ def of_class(letters: Iterable[Dead], outcome: str) -> list[int]:
     """Units set aside because of tries that ended like this. Raises RunError for no such end."""
     known = typing.get_args(Outcome)
     if outcome not in known:
-        close = difflib.get_close_matches(outcome, known, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-        raise RunError(f"class {outcome!r} is not known; {hint}")
+        raise RunError(f"class {outcome!r} is not known; {suggest(outcome, known)}")
     return [letter.unit for letter in letters if letter.outcome == outcome]

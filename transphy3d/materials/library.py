@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -17,6 +16,7 @@ from transphy3d.files import canonical_json, sha256_text
 from transphy3d.library import builtin
 from transphy3d.materials.records import RECORDS, Record
 from transphy3d.materials.spec import Kind, OpticalClass
+from transphy3d.wording import suggest
 
 # The parser in C, where PyYAML has it: every sequence's process reads the whole library.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -37,7 +37,7 @@ class Library:
         for record in self.records:
             if record.name == name:
                 return record
-        raise JobError(f"no material {name!r}{_nearest(name, self.names())}")
+        raise JobError(f"no material {name!r}; {suggest(name, self.names())}")
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -69,8 +69,8 @@ class Library:
 
     def _check_pattern(self, pattern: str) -> None:
         if not any(fnmatchcase(record.name, pattern) for record in self.records):
-            hint = _nearest(pattern, self.names())
-            raise JobError(f"materials: pattern {pattern!r} fits no record{hint}")
+            hint = suggest(pattern, self.names())
+            raise JobError(f"materials: pattern {pattern!r} fits no record; {hint}")
 
 
 def load_library(folder: str | None = None) -> Library:
@@ -143,19 +143,12 @@ def _complaint(kind: type[Record], problem: Any) -> str:
     field = ".".join(map(str, problem["loc"])) or "record"
     if problem["type"] == "extra_forbidden":
         names = list(kind.model_fields) if len(problem["loc"]) == 1 else []
-        return f"{field}: unknown key{_nearest(field, names)}"
+        return f"{field}: unknown key; {suggest(field, names)}"
     if problem["type"] == "missing":
         return f"{field}: missing; add it"
     if problem["type"] == "value_error":
         return f"{field}: {problem['ctx']['error']}"
     return f"{field}: {problem['input']!r} is not allowed: {problem['msg']}"
-
-
-def _nearest(name: str, names: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    if close:
-        return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(names)}" if names else ""
 
 
 def _fits(name: str, patterns: Sequence[str]) -> bool:

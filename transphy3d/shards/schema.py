@@ -12,7 +12,6 @@ group, a shard has many; nothing else tells them apart. In a group:
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +22,7 @@ from transphy3d.errors import ShardError
 from transphy3d.jsonio import record
 from transphy3d.materials.spec import OpticalClass
 from transphy3d.scenes.spec import Matrix3, Matrix4, Vec3
+from transphy3d.wording import suggest
 
 FORMAT_NAME = "transphy3d-sequences"
 FORMAT_VERSION = 1
@@ -267,8 +267,7 @@ def channel(name: str, among: Iterable[str] = CHANNELS) -> ChannelSpec:
     names = sorted(among)
     if name in names:
         return CHANNELS[name]
-    nearest = difflib.get_close_matches(name, names, 1)
-    hint = f"did you mean {nearest[0]!r}?" if nearest else "ask for one of them."
+    hint = suggest(name, names, "ask for one of them.")
     raise ShardError(f"no channel {name!r}; there are {', '.join(names)}: {hint}")
 
 

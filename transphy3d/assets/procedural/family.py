@@ -5,10 +5,9 @@ A module of this package that defines `FAMILY` or `FAMILIES` adds its families b
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +17,7 @@ from transphy3d.assets.geometry import Asset
 from transphy3d.assets.uv import with_uv
 from transphy3d.errors import AssetError
 from transphy3d.jsonio import Params
+from transphy3d.wording import suggest
 
 Value = bool | int | float | str
 
@@ -130,7 +130,7 @@ def build(name: str, params: Params, segments: int) -> Asset:
     """
     known = families()
     if name not in known:
-        raise AssetError(f"no procedural family is called {name!r}{_nearest(name, known)}")
+        raise AssetError(f"no procedural family is called {name!r}; {suggest(name, sorted(known))}")
     _check(known[name], params)
     return with_uv(known[name].build(params, segments))
 
@@ -138,9 +138,8 @@ def build(name: str, params: Params, segments: int) -> Asset:
 def _check(family: Family, params: Params) -> None:
     for key in params:
         if key not in family.ranges:
-            raise AssetError(
-                f"family {family.name!r} has no parameter {key!r}{_nearest(key, family.ranges)}"
-            )
+            hint = suggest(key, sorted(family.ranges))
+            raise AssetError(f"family {family.name!r} has no parameter {key!r}; {hint}")
     for key, span in family.ranges.items():
         if key not in params:
             raise AssetError(f"family {family.name!r} lacks parameter {key!r} ({span})")
@@ -148,8 +147,3 @@ def _check(family: Family, params: Params) -> None:
             raise AssetError(
                 f"family {family.name!r}: parameter {key!r} is {params[key]!r}, must be {span}"
             )
-
-
-def _nearest(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f"; did you mean {close[0]!r}?" if close else f"; known are {', '.join(sorted(known))}"

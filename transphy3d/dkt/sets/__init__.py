@@ -6,13 +6,12 @@ for recording in opened.recordings: recording["rgb"][:10], recording["depth"][:1
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 
 from transphy3d.dkt.sets import cleargrasp, clearpose, dreds, hiss, released
 from transphy3d.dkt.sets.kind import Opened, SetKind
 from transphy3d.errors import JobError, ShardError
+from transphy3d.wording import suggest
 
 __all__ = ["SETS", "Opened", "SetKind", "nearest", "open_set", "set_kind"]
 
@@ -29,7 +28,7 @@ SETS: dict[str, SetKind] = {
 def set_kind(name: str) -> SetKind:
     """A data set by its name. Raises JobError with the nearest name."""
     if name not in SETS:
-        raise JobError(f"set {name!r}: is not known; {nearest(name, ['shards', *SETS])}")
+        raise JobError(f"set {name!r}: is not known; {suggest(name, ['shards', *SETS])}")
     return SETS[name]
 
 
@@ -41,7 +40,7 @@ def open_set(name: str, path: Path | str, split: str) -> Opened:
     """
     kind, root = set_kind(name), Path(path)
     if split not in kind.splits:
-        raise JobError(f"split {split!r}: {name} has none; {nearest(split, kind.splits)}")
+        raise JobError(f"split {split!r}: {name} has none; {suggest(split, kind.splits)}")
     if not root.is_dir():
         raise ShardError(
             f"{path}: there is no such folder; {name} is a folder with {kind.expected}"
@@ -51,9 +50,3 @@ def open_set(name: str, path: Path | str, split: str) -> Opened:
         return opened
     found = "; ".join(opened.describe()[1:]) or "nothing of it is there"
     raise ShardError(f"{path}: is not {name}, split {split}: expected {kind.expected}; {found}")
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """The known name that was probably meant, or all of them."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.4)
-    return f"did you mean {close[0]!r}?" if close else f"choose of {', '.join(known)}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from PIL import Image
 
 from transphy3d.errors import ShardError
 from transphy3d.shards.reader import Array, Frames, frame_numbers
+from transphy3d.wording import suggest
 
 Size = tuple[int, int]
 Floats = NDArray[np.float64]
@@ -57,8 +57,7 @@ class StoredRecording:
         """A channel. Raises ShardError, with the nearest name, if the set has none of it."""
         if name in self.decoders:
             return StoredChannel(self, name)
-        close = difflib.get_close_matches(name, self.channels, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {', '.join(self.channels)}"
+        hint = suggest(name, self.channels)
         raise ShardError(f"{self.path}: {self.name} has no {name!r}; {hint}")
 
     def read(self, *channels: str, frames: Frames = slice(None)) -> dict[str, Array]:

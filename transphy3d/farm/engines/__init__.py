@@ -6,7 +6,6 @@ package with a function `create(profile, workers)`; add its name to `ENGINES`.
 
 from __future__ import annotations
 
-import difflib
 import importlib
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from typing import Any, Protocol
 from transphy3d.config import Job
 from transphy3d.errors import RunError
 from transphy3d.progress import Progress
+from transphy3d.wording import suggest
 
 ENGINES = ("local", "slurm", "ray", "kubernetes", "openjd")
 Facts = dict[str, Any]
@@ -53,9 +53,7 @@ def make_engine(name: str, profile: Path | None = None, workers: int | None = No
     Raises RunError for an unknown name, JobError for a faulty profile.
     """
     if name not in ENGINES:
-        close = difflib.get_close_matches(name, ENGINES, n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(ENGINES)}"
-        raise RunError(f"engine {name!r} is not known; {hint}")
+        raise RunError(f"engine {name!r} is not known; {suggest(name, ENGINES)}")
     module = importlib.import_module(f"{__name__}.{name}")
     engine: Engine = module.create(profile, workers)
     return engine

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import tempfile
 from pathlib import Path
@@ -20,6 +19,7 @@ from transphy3d.farm.rundir import RunDir
 from transphy3d.files import write_text
 from transphy3d.job import paths_of
 from transphy3d.progress import Progress
+from transphy3d.wording import suggest
 
 NAME = "slurm"
 # Folders that each machine has of its own, unless a profile says otherwise.
@@ -158,9 +158,9 @@ class SlurmEngine:
         names = [p.name for p in known]
         for part in name.split(","):  # sbatch takes several, and uses the first that is free
             if part not in names:
-                close = difflib.get_close_matches(part, names, n=1)
-                hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(names)}"
-                raise JobError(f"{self.source}: {key}: the cluster has no {part!r}; {hint}")
+                raise JobError(
+                    f"{self.source}: {key}: the cluster has no {part!r}; {suggest(part, names)}"
+                )
         return [p for p in known if p.name in name.split(",")]
 
     def _check_array(self, job: Job) -> None:
