@@ -15,8 +15,11 @@ from slurm_cluster import wait_for
 from transphy3d.config import CHANNELS
 
 # One thread: Cycles then repeats pictures bit for bit. Quick heartbeats: the dead are found soon.
+# Colour takes seconds, so that whoever is told to stop is still at work when the word comes.
+FRAMES = 12
 SETTINGS = (
-    *("frames=12", "width=32", "height=24", "render.device=cpu", "run.threads=1"),
+    *(f"frames={FRAMES}", "width=32", "height=24", "render.device=cpu", "run.threads=1"),
+    "render.samples=128",
     *("run.heartbeat=0.5", "run.lease=4", "run.attempts=2", "output.sequences_per_shard=4"),
 )
 PHASES = ("truth", "behind", "rgb")
@@ -86,12 +89,14 @@ class SlurmRun:
         return tries[hit], tries[hit + 1]
 
     def is_rendering(self, worker: Worker) -> bool:
-        """Whether a worker holds its unit and has added some pictures to it."""
+        """Whether a worker holds its unit, has added some pictures to it and has as many to do."""
         tries = self.attempts(worker.unit)
         if not tries or (tries[-1]["host"], tries[-1]["pid"]) != (worker.node, worker.pid_inside):
             return False
-        new = self.pictures(worker.unit) - tries[-1]["pictures_before"]
-        return tries[-1]["outcome"] == "running" and new >= FEW_PICTURES
+        done = self.pictures(worker.unit)
+        new = done - tries[-1]["pictures_before"]
+        begun = new >= FEW_PICTURES and done <= len(PHASES) * FRAMES / 2
+        return tries[-1]["outcome"] == "running" and begun
 
     def log(self, task: str = "*") -> str:
         """What a task printed, or all of them."""

@@ -143,7 +143,7 @@ def test_a_run_that_is_waited_for_ends_complete(run, undisturbed):
 
 
 def test_a_second_call_submits_nothing_while_tasks_are_alive_and_cancel_ends_them(slurm, run):
-    long = ("--set", "render.samples=128")  # so that calls find it at work
+    long = ("--set", "render.samples=512")  # so that calls find it at work
     run.render(*long, sequences=1)
     jobs = run.jobs()
     run.worker()
