@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from transphy3d.dkt.cues import darkness, image_gradient
 from transphy3d.dkt.metrics import (
     DELTAS,
     DepthScores,
@@ -88,7 +89,12 @@ def height_ramp(sequence: Recording) -> NDArray[np.float64]:
     return np.broadcast_to(ramp, (frames, height, width)).copy()
 
 
-BASELINES: dict[str, Predictor] = {"constant": constant, "height ramp": height_ramp}
+BASELINES: dict[str, Predictor] = {
+    "constant": constant,
+    "height ramp": height_ramp,
+    "darkness": darkness,
+    "image gradient": image_gradient,
+}
 
 
 def score(sequences: Sequence[Recording], name: str, predict: Predictor, protocol: Protocol) -> Row:
