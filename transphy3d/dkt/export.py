@@ -7,7 +7,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from transphy3d.dkt.lora import effect, to_diffsynth, to_peft
-from transphy3d.dkt.model import read_tensors
+from transphy3d.dkt.tensors import read_tensors
 from transphy3d.errors import JobError, ModelError
 from transphy3d.files import replacing
 

@@ -7,11 +7,17 @@ from pathlib import Path
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 
-from transphy3d.dkt import lora
-from transphy3d.dkt.wan import Context, cast, load_network, make_context, predict
+from transphy3d.dkt import lora, original
+from transphy3d.dkt.tensors import read_tensors
+from transphy3d.dkt.wan import (
+    Context,
+    cast,
+    load_diffusers,
+    load_network,
+    make_context,
+    predict,
+)
 from transphy3d.errors import DeviceError, ModelError
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
@@ -67,29 +73,26 @@ def load_context(prompt: str | None, network: WanTransformer3DModel) -> Context:
     if embedding is None or embedding.shape[-1] != config.text_dim:
         raise ModelError(
             f"{prompt}: holds no prompt of width {config.text_dim}; make it with "
-            "`transphy3d dkt prepare`"
+            "`transphy3d dkt embed`"
         )
     return make_context(embedding.float(), config.image_dim)
 
 
-def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a .safetensors file. Raises ModelError if it cannot be read."""
-    try:
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ModelError(
-            f"{path}: cannot be read as safetensors ({error}); fetch it again"
-        ) from None
-
-
 def load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLWan:
-    """Wan's autoencoder from a diffusers folder. Raises ModelError if it is none."""
-    try:
-        vae: AutoencoderKLWan = AutoencoderKLWan.from_pretrained(folder)
-    except (OSError, ValueError, TypeError) as error:
+    """Wan's autoencoder from a diffusers folder, or from Wan2.1_VAE.pth in a downloaded one.
+
+    Raises ModelError if it is not there, damaged or another.
+    """
+    published = folder / original.VAE
+    if published.is_file():
+        vae = original.load_vae(published)
+    elif (folder / "config.json").is_file():
+        vae = load_diffusers(AutoencoderKLWan, folder)
+    else:
         raise ModelError(
-            f"{folder}: is no diffusers folder of Wan2.1's autoencoder ({error})"
-        ) from None
+            f"{folder}: holds no autoencoder; name the folder with {original.VAE}, or a diffusers "
+            "folder"
+        )
     return cast(vae, dtype).requires_grad_(False).eval()
 
 
@@ -102,7 +105,7 @@ def load_model(
     device: str = "auto",
     dtype: str = "bfloat16",
 ) -> tuple[Model, lora.LoadReport | None]:
-    """The model in diffusers folders, with the LoRA of a .safetensors file of either layout.
+    """The model in two folders, with the LoRA of a .safetensors file of either layout.
 
     Returns also what became of the LoRA's tensors.
     """

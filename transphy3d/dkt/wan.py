@@ -13,7 +13,9 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from safetensors import SafetensorError
 
+from transphy3d.dkt import original
 from transphy3d.errors import ModelError
 
 Size = Literal["1.3B", "14B"]
@@ -112,20 +114,53 @@ def _statistics(latents: torch.Tensor, vae: AutoencoderKLWan) -> tuple[torch.Ten
 
 
 def load_network(folder: Path, dtype: torch.dtype) -> WanTransformer3DModel:
-    """The network in a diffusers folder, every weight in `dtype`.
+    """The network in a diffusers folder, or as its authors publish it; every weight in `dtype`.
 
-    Raises ModelError if the folder holds another kind of model.
+    Reads local files only. Raises ModelError if they are damaged or hold another kind of model.
     """
-    config = folder / "config.json"
-    if not config.is_file():
-        raise ModelError(f"{folder}: has no config.json; hand in a diffusers folder")
-    channels = json.loads(config.read_text()).get("in_channels")
-    if channels != 3 * LATENT_CHANNELS:
+    config = _read_config(folder)
+    if "num_attention_heads" not in config:
+        return cast(original.load_network(folder, config), dtype)
+    original.check_kind(folder, config.get("in_channels"), config.get("image_dim"))
+    return cast(load_diffusers(WanTransformer3DModel, folder), dtype)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    if not path.is_file():
         raise ModelError(
-            f"{folder}: in_channels is {channels}, not {3 * LATENT_CHANNELS}; "
-            "take Wan2.1-Fun-1.3B-Control or -14B-Control"
+            f"{folder}: has no config.json; hand in the folder of Wan2.1-Fun-Control as it was "
+            "downloaded, or a diffusers folder"
         )
-    return cast(WanTransformer3DModel.from_pretrained(folder), dtype)
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ModelError(f"{path}: is not JSON ({error}); fetch it again") from None
+    return config
+
+
+def load_diffusers(kind: type[Module], folder: Path) -> Module:
+    """A model in a diffusers folder; never asks a hub.
+
+    Raises ModelError if files are missing or damaged, or hold another kind of model.
+    """
+    try:
+        model, report = kind.from_pretrained(  # type: ignore[attr-defined]
+            folder, local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        raise ModelError(
+            f"{folder}: is no diffusers folder of {kind.__name__} ({error}); fetch it again, or "
+            "name the right folder"
+        ) from None
+    # diffusers fills what is missing with random numbers.
+    if missing := report["missing_keys"]:
+        raise ModelError(
+            f"{folder}: lacks {len(missing)} tensors of {kind.__name__}, the first is "
+            f"{min(missing)}; fetch it again"
+        )
+    loaded: Module = model
+    return loaded
 
 
 def cast(model: Module, dtype: torch.dtype) -> Module:
