@@ -17,14 +17,19 @@ LUMA = (0.2126, 0.7152, 0.0722)
 
 def darkness(recording: Recording) -> NDArray[np.float64]:
     """1 - luma of the display values."""
-    return 1 - _luma(recording)
+    return 1 - _luma(recording["rgb"][:])
 
 
 def image_gradient(recording: Recording) -> NDArray[np.float64]:
-    """Magnitude of luma's gradient, by central differences within a frame."""
-    down, right = np.gradient(_luma(recording), axis=(1, 2))
+    """Sharp or blurred: magnitude of luma's gradient."""
+    return gradient_magnitude(recording["rgb"][:])
+
+
+def gradient_magnitude(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(T, H, W) of pictures (T, H, W, 3), by central differences within a frame."""
+    down, right = np.gradient(_luma(rgb), axis=(1, 2))
     return np.hypot(down, right)
 
 
-def _luma(recording: Recording) -> NDArray[np.float64]:
-    return recording["rgb"][:] @ np.array(LUMA) / 255
+def _luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    return rgb @ np.array(LUMA) / 255

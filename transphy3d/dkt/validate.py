@@ -4,27 +4,82 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
+from numpy.typing import NDArray
 
-from transphy3d.dkt.config import TrainingJob
+from transphy3d.dkt import gallery
+from transphy3d.dkt.config import Task, TrainingJob
+from transphy3d.dkt.cues import gradient_magnitude
 from transphy3d.dkt.data import CHANNELS, frames_of, known, picture, target
 from transphy3d.dkt.flow import mix
 from transphy3d.dkt.latents import encode_pixels
 from transphy3d.dkt.log import TrainingLog
-from transphy3d.dkt.metrics import DepthScores, Protocol, depth_scores, mean_scores
+from transphy3d.dkt.metrics import DepthScores, Protocol, depth_scores
 from transphy3d.dkt.model import Model
-from transphy3d.dkt.normal_metrics import NormalScores, normal_scores
+from transphy3d.dkt.normal_metrics import normal_scores
+from transphy3d.dkt.panels import Panels, depth_panels, normal_panels
 from transphy3d.dkt.sampler import sample
 from transphy3d.dkt.step import Encoded
 from transphy3d.dkt.wan import Context, denormalise, predict
+from transphy3d.preview.colour import Picture
 from transphy3d.shards.draws import Draw, generator
 from transphy3d.shards.torch_clips import Clips, Item
 
 NOISE_STREAM = 12
 LEVELS = (0.9, 0.7, 0.5, 0.3, 0.1)
+
+
+@dataclass(frozen=True)
+class Look:
+    """One held-out clip and what the network saw in it.
+
+    item : as `Clips` gives it; predicted : (3, F, H, W) in [-1, 1]
+    loss : mean squared error of v over LEVELS
+    """
+
+    item: Item
+    predicted: torch.Tensor
+    loss: float
+
+    @property
+    def rgb(self) -> Picture:
+        """(F, H, W, 3)."""
+        return _last((self.item["rgb"] * 255).round().byte())
+
+    @property
+    def depth(self) -> NDArray[np.float32]:
+        """(F, H, W) true metres, 0 = unknown."""
+        return np.asarray(self.item["depth"][:, 0].numpy())
+
+    @property
+    def disparity(self) -> NDArray[np.float32]:
+        """(F, H, W) predicted, in [0, 1] but for over- and undershoots, near = 1."""
+        return np.asarray(((self.predicted.mean(0) + 1) / 2).numpy())
+
+    @property
+    def normal(self) -> NDArray[np.float32]:
+        """(F, H, W, 3) true, in camera axes, 0 = unknown."""
+        return _last(self.item["normal"])
+
+    @property
+    def normals(self) -> NDArray[np.float32]:
+        """(F, H, W, 3) predicted, of any length."""
+        return _last(self.predicted.transpose(0, 1))
+
+    def panels(self, task: Task) -> Panels:
+        """The clip for people."""
+        if task == "depth":
+            return depth_panels(self.rgb, self.depth, self.disparity)
+        return normal_panels(self.rgb, self.normal, self.normals)
+
+
+def _last(channels: torch.Tensor) -> NDArray[Any]:
+    """(F, C, H, W) as an array with channels last."""
+    return np.ascontiguousarray(channels.movedim(1, -1).numpy())
 
 
 @dataclass(frozen=True)
@@ -54,15 +109,32 @@ class Validation:
     def score(
         self, network: WanTransformer3DModel, root: Path, step: int, log: TrainingLog | None
     ) -> float:
-        """The figure that checkpoints are ranked by, lower is better: REL, or mean degrees."""
+        """The figure that checkpoints are ranked by, lower is better: REL, or mean degrees.
+
+        log : gets all figures, and the run's folder pictures and videos; None: nothing is written
+        """
         network.eval()
-        items = [self.clips[Draw(n)] for n in range(self.job.validation.clips)]
-        losses = [self._loss(network, self._encoded(item), n) for n, item in enumerate(items)]
-        figures = self._metrics(network, items) | {"validation_loss": float(np.mean(losses))}
+        looks = [self._look(network, number) for number in range(self.job.validation.clips)]
         network.train()
+        figures = self._figures(looks)
         if log:
             log.write(step, **figures)
+            gallery.write(root, step, [self._shown(look) for look in looks])
         return figures["rel" if self.job.task == "depth" else "mean_angle"]
+
+    def _look(self, network: WanTransformer3DModel, number: int) -> Look:
+        item = self.clips[Draw(number)]
+        clip = self._encoded(item)
+        return Look(item, self._predicted(network, clip, number), self._loss(network, clip, number))
+
+    def _figures(self, looks: list[Look]) -> dict[str, float]:
+        score = _depth_figures if self.job.task == "depth" else _normal_figures
+        loss = float(np.mean([look.loss for look in looks]))
+        return _mean([score(look) for look in looks]) | {"validation_loss": loss}
+
+    def _shown(self, look: Look) -> gallery.Shown:
+        recording = self.clips.sequences[int(look.item["sequence"])]
+        return gallery.Shown(recording.name, look.panels(self.job.task), recording.fps)
 
     def _encoded(self, item: Item) -> Encoded:
         batch = {name: value[None] for name, value in item.items()}
@@ -82,15 +154,10 @@ class Validation:
             errors.append(float(((v.float() - (noise - clip.target).float()) ** 2).mean()))
         return float(np.mean(errors))
 
-    def _metrics(self, network: WanTransformer3DModel, items: list[Item]) -> dict[str, float]:
-        found = [self.predicted(network, item, number) for number, item in enumerate(items)]
-        if self.job.task == "depth":
-            return _depth_figures([_depth(p, i) for p, i in zip(found, items, strict=True)])
-        return _normal_figures([_normal(p, i) for p, i in zip(found, items, strict=True)])
-
-    def predicted(self, network: WanTransformer3DModel, item: Item, number: int) -> torch.Tensor:
+    def _predicted(
+        self, network: WanTransformer3DModel, clip: Encoded, number: int
+    ) -> torch.Tensor:
         """A sampled clip, (3, F, H, W) in [-1, 1]."""
-        clip = self._encoded(item)
         x = _noise(number, clip.target)
         model = Model(network, self.vae, self.context)
         sample(
@@ -109,21 +176,33 @@ def _noise(number: int, like: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(drawn).to(like)
 
 
-def _depth(predicted: torch.Tensor, item: Item) -> DepthScores:
-    near = ((predicted.mean(0) + 1) / 2).numpy()
-    truth = item["depth"][:, 0].numpy()
-    return depth_scores(near, truth, truth > 0, Protocol())
+def _mean(figures: list[dict[str, float]]) -> dict[str, float]:
+    return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
 
 
-def _normal(predicted: torch.Tensor, item: Item) -> NormalScores:
-    truth = item["normal"].movedim(1, -1).numpy()
-    return normal_scores(predicted.movedim(0, -1).numpy(), truth, (truth != 0).any(-1))
+def _depth_figures(look: Look) -> dict[str, float]:
+    """Scores of a clip, and the REL of what needs no model."""
+    truth = look.depth
+
+    def scored(disparity: NDArray[Any]) -> DepthScores:
+        return depth_scores(disparity, truth, truth > 0, Protocol())
+
+    found = scored(look.disparity)
+    return {
+        "rel": found.rel,
+        "rmse": found.rmse,
+        "delta_1.05": found.delta[0],
+        "delta_1.25": found.delta[2],
+        "rel_constant": scored(np.ones(truth.shape)).rel,
+        "rel_image_gradient": scored(gradient_magnitude(look.rgb)).rel,
+    }
 
 
-def _depth_figures(scores: list[DepthScores]) -> dict[str, float]:
-    mean = mean_scores(scores)
-    return {"rel": mean.rel, "rmse": mean.rmse, "delta_1.05": mean.delta[0]}
-
-
-def _normal_figures(scores: list[NormalScores]) -> dict[str, float]:
-    return {"mean_angle": float(np.mean([s.mean for s in scores]))}
+def _normal_figures(look: Look) -> dict[str, float]:
+    truth = look.normal
+    known = (truth != 0).any(-1)
+    facing = np.broadcast_to([0.0, 0.0, -1.0], truth.shape)
+    return {
+        "mean_angle": normal_scores(look.normals, truth, known).mean,
+        "mean_angle_facing": normal_scores(facing, truth, known).mean,
+    }

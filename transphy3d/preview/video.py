@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from collections.abc import Sequence as Items
 from fractions import Fraction
 from pathlib import Path
@@ -90,18 +91,24 @@ def encodable(picture: Picture) -> av.VideoFrame:
     return frame.reformat(format="yuv420p", dst_colorspace="ITU709")
 
 
-def write_video(sequence: Sequence, path: Path) -> None:
-    """Write RGB, depth, normals and instances side by side as an MP4, whole or not at all.
+def write_frames(path: Path, frames: Iterable[Picture], fps: float) -> None:
+    """Write pictures of one even size as an MP4, whole or not at all.
 
-    One video frame per frame of the sequence, at its rate. The index stands at the front of the
-    file (fast start), so that it plays while it loads.
+    The index stands at the front of the file (fast start), so that it plays while it loads.
     """
-    paint = painter(sequence)
     with (
         replacing(path) as scratch,
         av.open(str(scratch), "w", format="mp4", options={"movflags": "faststart"}) as container,
     ):
-        stream = add_stream(container, grid_frame(paint, 0), sequence.fps)
-        for index in range(len(sequence)):
-            container.mux(stream.encode(encodable(grid_frame(paint, index))))
-        container.mux(stream.encode(None))
+        stream = None
+        for picture in frames:
+            stream = stream or add_stream(container, picture, fps)
+            container.mux(stream.encode(encodable(picture)))
+        if stream:
+            container.mux(stream.encode(None))
+
+
+def write_video(sequence: Sequence, path: Path) -> None:
+    """Write RGB, depth, normals and instances side by side as an MP4, at the sequence's rate."""
+    paint = painter(sequence)
+    write_frames(path, (grid_frame(paint, t) for t in range(len(sequence))), sequence.fps)
