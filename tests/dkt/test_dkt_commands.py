@@ -11,7 +11,8 @@ from PIL import Image
 from safetensors.torch import load_file
 from synthetic import cast, intrinsics, orbit
 
-from transphy3d.dkt.cloud import intrinsics_from_fov, metric_depth, points, write_ply
+from transphy3d.dkt.cloud import metric_depth, write_ply
+from transphy3d.groundtruth.camera import fov_intrinsics, unproject
 from transphy3d.shards.reader import open_dataset
 
 SMALL = ("--size", "32x48", "--dtype", "float32", "--device", "cpu")
@@ -147,13 +148,13 @@ def test_a_sensor_that_is_wrong_on_glass_still_gives_the_scale():
 def test_points_lie_where_the_scene_is(tmp_path):
     k, pose = intrinsics(96, 72), orbit(1)[0]
     depth, _, _, world = cast(pose, k, (72, 96), ())
-    cloud = points(depth, k)
+    cloud = unproject(depth, k)
     expected = world @ pose[:3, :3].T + pose[:3, 3]
     np.testing.assert_allclose(cloud, expected, atol=1e-5)
-    np.testing.assert_allclose(intrinsics_from_fov((72, 96), 50.0), k)
+    np.testing.assert_allclose(fov_intrinsics(50.0, 96, 72), k)
     write_ply(tmp_path / "a.ply", cloud, np.zeros((72, 96, 3), np.uint8))
     data = (tmp_path / "a.ply").read_bytes()
     head, body = data.split(b"end_header\n", 1)
     assert b"element vertex 6912" in head
     assert len(body) == 6912 * 15
-    assert np.frombuffer(body[:12], "<f4").tolist() == cloud[0, 0].tolist()
+    assert np.frombuffer(body[:12], "<f4").tolist() == cloud[0, 0].astype("f4").tolist()

@@ -12,7 +12,6 @@ import tiny_dkt
 from command_line import run_cli
 from torch.utils.data import DataLoader
 
-from transphy3d.dkt.cloud import points
 from transphy3d.dkt.config import load_training_job
 from transphy3d.dkt.data import make_loader, open_clips
 from transphy3d.dkt.evaluate import baselines, open_trial, rows
@@ -25,6 +24,7 @@ from transphy3d.dkt.sets import SETS, open_set
 from transphy3d.dkt.sets.decode import known_depth
 from transphy3d.dkt.sets.released import pixel_intrinsics
 from transphy3d.errors import JobError, ShardError
+from transphy3d.groundtruth.camera import unproject
 from transphy3d.shards.draws import Draw
 from transphy3d.shards.torch_clips import Clips
 
@@ -489,7 +489,7 @@ def test_poses_and_depth_of_neighbouring_frames_agree(root, name, split):
 
 def points_seen(depth, intrinsics, poses):
     """The share of one frame's points that the next sees within 2 %."""
-    world = points(depth[0], intrinsics) - poses[0, :3, 3]
+    world = unproject(depth[0], intrinsics) - poses[0, :3, 3]
     there = (world @ poses[0, :3, :3]) @ poses[1, :3, :3].T + poses[1, :3, 3]
     known = depth[0] > 0
     u, v, z = (there[known] @ intrinsics.T).T

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from transphy3d.groundtruth.camera import fov_intrinsics
 from transphy3d.scenes.spec import CameraSpec, Wobble
-from transphy3d.scenes.trajectory import intrinsics, look_at, project, trajectory
+from transphy3d.scenes.trajectory import look_at, project, trajectory
 
 STILL = Wobble(amplitudes=(), cycles=(), phases=())
 CENTRE = np.array([0.3, -0.2, 0.1])
@@ -89,12 +90,12 @@ def test_x_points_right():
 
 
 def test_intrinsics_follow_from_the_horizontal_field_of_view():
-    k = intrinsics(90.0, 200, 100)
+    k = fov_intrinsics(90.0, 200, 100)
     np.testing.assert_allclose(k, [[100, 0, 100], [0, 100, 50], [0, 0, 1]], atol=1e-12)
 
 
 def test_the_edge_of_the_field_of_view_is_the_edge_of_the_picture():
-    k = intrinsics(60.0, 640, 480)
+    k = fov_intrinsics(60.0, 640, 480)
     edge = np.array([[np.tan(np.radians(30)), 0.0, 1.0]])
     assert project(edge, k, np.eye(4)[None])[0, 0, 0] == pytest.approx(640)
 

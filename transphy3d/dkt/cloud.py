@@ -77,23 +77,7 @@ def in_metres(near: NDArray[np.float32], scale: tuple[float, float]) -> NDArray[
     return np.asarray(1 / np.maximum(scale[0] * near + scale[1], MIN_DISPARITY))
 
 
-def intrinsics_from_fov(size: tuple[int, int], fov: float) -> NDArray[np.float64]:
-    """(3, 3) of a (height, width) picture with a horizontal field of view in degrees."""
-    focal = size[1] / 2 / np.tan(np.radians(fov) / 2)
-    return np.array([[focal, 0, size[1] / 2], [0, focal, size[0] / 2], [0, 0, 1]])
-
-
-def points(
-    depth: NDArray[np.floating[Any]], intrinsics: NDArray[np.float64]
-) -> NDArray[np.float32]:
-    """(H, W, 3) metres in OpenCV camera axes, of planar depth (H, W)."""
-    v, u = np.mgrid[: depth.shape[0], : depth.shape[1]] + 0.5
-    rays = np.stack([u, v, np.ones_like(u)], -1) @ np.linalg.inv(intrinsics).T
-    cloud: NDArray[np.float32] = (rays * depth[..., None]).astype(np.float32)
-    return cloud
-
-
-def write_ply(path: Path, cloud: NDArray[np.float32], colours: NDArray[np.uint8]) -> None:
+def write_ply(path: Path, cloud: NDArray[np.floating[Any]], colours: NDArray[np.uint8]) -> None:
     """A binary PLY file of points (..., 3) in metres with colours (..., 3) uint8."""
     kind = [
         ("x", "<f4"),

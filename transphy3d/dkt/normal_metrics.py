@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transphy3d.groundtruth.consistency import angles
+
 SHARES = (5.0, 7.5, 11.25, 22.5, 30.0)  # degrees
 
 
@@ -22,18 +24,6 @@ class NormalScores:
     under: tuple[float, ...]
 
 
-def angles(
-    prediction: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_]
-) -> NDArray[np.float64]:
-    """(N,) degrees between (T, H, W, 3) normals of any length where the mask holds.
-
-    By atan2 of cross and dot product, exact also near 0 and 180 degrees.
-    """
-    p, g = prediction[mask].astype(np.float64), truth[mask].astype(np.float64)
-    cross = np.linalg.norm(np.cross(p, g), axis=-1)
-    return np.asarray(np.degrees(np.arctan2(cross, (p * g).sum(-1))))
-
-
 def mean_normals(scores: Sequence[NormalScores]) -> NormalScores:
     """The mean over videos, each counting once."""
     columns = np.array([[s.mean, s.median, s.rmse, *s.under] for s in scores])
@@ -44,8 +34,11 @@ def mean_normals(scores: Sequence[NormalScores]) -> NormalScores:
 def normal_scores(
     prediction: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_]
 ) -> NormalScores:
-    """Scores of one video. Raises ValueError if no pixel counts."""
-    found = angles(prediction, truth, mask)
+    """Scores of one video, (T, H, W, 3) normals of any length, where the mask (T, H, W) holds.
+
+    Raises ValueError if no pixel counts.
+    """
+    found = angles(_unit(prediction[mask]), _unit(truth[mask]))
     if not found.size:
         raise ValueError("truth: no pixel has a normal")
     return NormalScores(
@@ -54,3 +47,8 @@ def normal_scores(
         rmse=float(np.sqrt((found**2).mean())),
         under=tuple(float((found < limit).mean()) for limit in SHARES),
     )
+
+
+def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
+    length = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
+    return np.divide(vectors, length, out=np.zeros(vectors.shape), where=length > 0)

@@ -26,14 +26,13 @@ from PIL import Image
 from transphy3d.dkt.cloud import (
     Sensor,
     in_metres,
-    intrinsics_from_fov,
     metric_depth,
-    points,
     write_ply,
 )
 from transphy3d.dkt.video import Video
 from transphy3d.errors import JobError
 from transphy3d.files import publish, scratch_name
+from transphy3d.groundtruth.camera import fov_intrinsics, unproject
 from transphy3d.preview.colour import depth_colours, normal_picture
 from transphy3d.preview.video import add_stream, encodable, even
 
@@ -158,7 +157,7 @@ class CloudWriter:
         folder.mkdir()
         self._folder, self._sensor, self._count = folder, sensor, 0
         self._colours = iter(video)
-        self._intrinsics = intrinsics_from_fov(video.size, sensor.fov)
+        self._intrinsics = fov_intrinsics(sensor.fov, video.size[1], video.size[0])
         self._scale = (1.0, 0.0)
 
     def add(self, frame: NDArray[np.float32]) -> None:
@@ -169,7 +168,7 @@ class CloudWriter:
                 _, self._scale = metric_depth(frame, self._sensor.depth)
             except ValueError as error:
                 raise JobError(f"--sensor: {error}") from None
-        cloud = points(in_metres(frame, self._scale), self._intrinsics)
+        cloud = unproject(in_metres(frame, self._scale), self._intrinsics)
         write_ply(self._folder / f"{self._count:06d}.ply", cloud, next(self._colours))
         self._count += 1
 

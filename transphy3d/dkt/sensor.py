@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
+from transphy3d.groundtruth.camera import pixel_rays, unproject
 from transphy3d.shards.recording import Recording
 
 METHOD = "sensor, nearest filled in"
@@ -47,10 +48,8 @@ def depth_normals(depth: NDArray[Any], intrinsics: NDArray[np.float64]) -> NDArr
 
     Straight at the camera where the differences vanish.
     """
-    height, width = depth.shape
-    v, u = np.mgrid[:height, :width] + 0.5
-    rays = np.stack([u, v, np.ones(depth.shape)], -1) @ np.linalg.inv(intrinsics).T
-    points = rays * depth[..., None]
+    rays = pixel_rays(intrinsics, *depth.shape)
+    points = unproject(depth, intrinsics)
     down, right = np.gradient(points, axis=(0, 1))
     normal = np.cross(down, right)
     length = np.linalg.norm(normal, axis=-1, keepdims=True)

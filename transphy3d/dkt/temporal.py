@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transphy3d.groundtruth.camera import in_frame
+from transphy3d.groundtruth.reproject import carry
+
 Floats = NDArray[np.floating[Any]]
 SEEN = 0.02  # relative depth within which the moved truth and the next frame's agree
 
@@ -40,44 +43,27 @@ def temporal_alignment_error(
 def _pair(
     depth: Floats, truth: Floats, intrinsics: Floats, poses: Floats, a: int, b: int
 ) -> float | None:
-    v, u = np.nonzero(truth[a] > 0)
-    move = poses[b] @ np.linalg.inv(poses[a])
-    seen = _landing(truth, intrinsics, move, (u, v), (a, b))
-    if not seen.any():
-        return None
-    u, v = u[seen], v[seen]
-    moved, column, row = _project(depth[a][v, u], u, v, intrinsics, move)
-    inside = _inside(column, row, moved, depth.shape[1:])
-    there = depth[b][row[inside], column[inside]]
-    return float(np.mean(np.abs(moved[inside] - there) / there)) if inside.any() else None
+    kept = _seen_twice(truth[a], truth[b], poses[a], poses[b], intrinsics)
+    positions, z = carry(np.where(kept, depth[a], 0), poses[a], poses[b], intrinsics)
+    inside, there = _under(positions, depth[b])
+    return float(np.mean(np.abs(z[inside] - there) / there)) if inside.any() else None
 
 
-def _landing(
-    truth: Floats, intrinsics: Floats, move: Floats, pixels: Any, pair: tuple[int, int]
+def _seen_twice(
+    truth: Floats, other: Floats, pose: Floats, other_pose: Floats, intrinsics: Floats
 ) -> NDArray[np.bool_]:
-    """Which pixels' true points the other frame sees where they land."""
-    (u, v), (a, b) = pixels, pair
-    moved, column, row = _project(truth[a][v, u], u, v, intrinsics, move)
-    inside = _inside(column, row, moved, truth.shape[1:])
-    seen = np.zeros(len(u), bool)
-    there = truth[b][row[inside], column[inside]]
-    seen[inside] = (there > 0) & (np.abs(moved[inside] - there) < SEEN * there)
+    """(H, W): which pixels' true points the other frame sees where they land."""
+    positions, z = carry(truth, pose, other_pose, intrinsics)
+    inside, there = _under(positions, other)
+    landed = np.zeros(len(z), bool)
+    landed[inside] = (there > 0) & (np.abs(z[inside] - there) < SEEN * there)
+    seen = np.zeros(truth.shape, bool)
+    seen[truth > 0] = landed
     return seen
 
 
-def _project(
-    z: Floats, u: Any, v: Any, intrinsics: Floats, move: Floats
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
-    """Depth, column and row of pixels at depth z, seen after the camera's move."""
-    rays = np.stack([u + 0.5, v + 0.5, np.ones(len(u))]).astype(np.float64)
-    points = np.linalg.inv(intrinsics) @ rays * z
-    moved = move[:3, :3] @ points + move[:3, 3:]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        projected = (intrinsics @ moved)[:2] / moved[2]
-    column, row = np.floor(np.nan_to_num(projected, nan=-1, posinf=-1, neginf=-1)).astype(np.int64)
-    return moved[2], column, row
-
-
-def _inside(column: Any, row: Any, z: Floats, size: tuple[int, ...]) -> NDArray[np.bool_]:
-    height, width = size
-    return np.asarray((column >= 0) & (column < width) & (row >= 0) & (row < height) & (z > 0))
+def _under(positions: Floats, depth: Floats) -> tuple[NDArray[np.bool_], Floats]:
+    """Which positions (N, 2) lie in the frame, and the depth of the pixel under each of those."""
+    inside = in_frame(positions, depth.shape)
+    column, row = np.floor(positions[inside]).astype(np.int64).T
+    return inside, depth[row, column]

@@ -15,6 +15,12 @@ Array = NDArray[Any]
 FloatArray = NDArray[np.float64]
 
 
+def fov_intrinsics(fov: float, width: int, height: int) -> FloatArray:
+    """K (3, 3) of square pixels with a horizontal field of view in degrees, centred."""
+    focal = width / 2 / np.tan(np.radians(fov) / 2)
+    return np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
+
+
 def pixel_rays(intrinsics: Array, height: int, width: int) -> FloatArray:
     """Rays through the pixel centres, (H, W, 3) float64 in the camera frame, z = 1."""
     x = (np.arange(width) + 0.5 - intrinsics[0, 2]) / intrinsics[0, 0]

@@ -54,9 +54,13 @@ def normals_from_depth(depth: Array, intrinsics: Array) -> Array:
 
 
 def angles(first: Array, second: Array) -> Array:
-    """Degrees between unit vectors (..., 3), accurate for small angles."""
-    chord = np.linalg.norm(first.astype(float) - second, axis=-1)
-    degrees: Array = np.degrees(2 * np.arcsin(np.clip(chord / 2, 0, 1)))
+    """Degrees between unit vectors (..., 3); a zero vector is at 90 degrees to all.
+
+    By the half angle between chord and sum (Kahan), exact also near 0 and 180 degrees.
+    """
+    a, b = first.astype(float), second.astype(float)
+    chord, total = np.linalg.norm(a - b, axis=-1), np.linalg.norm(a + b, axis=-1)
+    degrees: Array = np.degrees(2 * np.arctan2(chord, total))
     return degrees
 
 

@@ -16,6 +16,7 @@ from transphy3d.cores import threads_per_worker
 from transphy3d.errors import RenderError
 from transphy3d.farm.blender_process import run_blender
 from transphy3d.files import replacing
+from transphy3d.groundtruth.camera import fov_intrinsics
 from transphy3d.materials.library import load_library
 from transphy3d.pipeline import frame_file
 from transphy3d.preview.panels import font, shortened
@@ -37,7 +38,7 @@ from transphy3d.scenes.spec import (
     Wobble,
 )
 from transphy3d.scenes.stage_build import build_stage
-from transphy3d.scenes.trajectory import intrinsics, look_at, project
+from transphy3d.scenes.trajectory import look_at, project
 
 COLUMNS, ROWS = 4, 3
 PER_SHEET = COLUMNS * ROWS
@@ -143,7 +144,7 @@ def _settled(job: Job, spec: SceneSpec) -> SettledScene:
         liquids=tuple(item.id for item in spec.objects if item.liquid),
         physics=AT_REST,
         camera=NO_CAMERA_PATH,
-        intrinsics=as_matrix3(intrinsics(FOV, job.width, job.height)),
+        intrinsics=as_matrix3(fov_intrinsics(FOV, job.width, job.height)),
         world_to_camera=(as_matrix4(matrix),),
     )
 

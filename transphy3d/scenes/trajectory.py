@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from transphy3d.assets.geometry import FloatArray
+from transphy3d.groundtruth.camera import fov_intrinsics
 from transphy3d.scenes.spec import CameraSpec, Wobble
 
 UP = np.array([0.0, 0.0, 1.0])
@@ -29,7 +30,7 @@ def trajectory(
     share = np.arange(frames) / max(frames - 1, 1)
     eyes = positions(camera, centre, share)
     targets = centre + np.column_stack([wobble(part, share) for part in camera.look_wobble])
-    return intrinsics(camera.fov, width, height), look_at(eyes, targets)
+    return fov_intrinsics(camera.fov, width, height), look_at(eyes, targets)
 
 
 def wobble(spec: Wobble, share: FloatArray) -> FloatArray:
@@ -46,12 +47,6 @@ def positions(camera: CameraSpec, centre: FloatArray, share: FloatArray) -> Floa
     height = camera.height * (1 + wobble(camera.height_wobble, share))
     around = np.column_stack([radius * np.cos(azimuth), radius * np.sin(azimuth), height])
     return np.asarray(centre + around)
-
-
-def intrinsics(fov: float, width: int, height: int) -> FloatArray:
-    """K of square pixels with a horizontal field of view in degrees, centred."""
-    focal = width / 2 / np.tan(np.radians(fov) / 2)
-    return np.array([[focal, 0.0, width / 2], [0.0, focal, height / 2], [0.0, 0.0, 1.0]])
 
 
 def look_at(eyes: FloatArray, targets: FloatArray) -> FloatArray:
