@@ -11,7 +11,6 @@ meshes with their modifiers, as the first scene shows them to a render, one for 
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 from transphy3d.blender.inspect_materials import inspect_scene
+from transphy3d.blender.process import run
 from transphy3d.files import write_text
 from transphy3d.jsonio import to_json
 
@@ -127,6 +127,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stderr.flush()
-    os._exit(code)  # Blender's own teardown sometimes hangs
+    run(main)

@@ -6,7 +6,6 @@ output of every material is walked as a camera ray sees it, at points spread ove
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import defaultdict
 from dataclasses import fields, replace
@@ -21,6 +20,7 @@ from transphy3d.blender.graph_images import Pictures
 from transphy3d.blender.graph_values import Values
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 from transphy3d.blender.lobes import BODIES, LAYERS, Lobe, material_lobes
+from transphy3d.blender.process import run
 from transphy3d.blender.surface_points import Points, merge, points_of
 from transphy3d.files import write_text
 from transphy3d.jsonio import to_json
@@ -142,6 +142,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stderr.flush()
-    os._exit(code)  # Blender's own teardown sometimes hangs
+    run(main)

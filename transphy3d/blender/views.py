@@ -8,8 +8,6 @@ Nothing in the files is run; lights and cameras of theirs are left out.
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +21,7 @@ from transphy3d.assets.view_spec import DIRECTIONS, ViewItem, ViewOutcome, ViewR
 from transphy3d.blender import device as devices
 from transphy3d.blender.engine import set_light_transport, set_view
 from transphy3d.blender.importers import limit_process, open_file, shown_meshes
+from transphy3d.blender.process import run
 from transphy3d.blender.stage import build_world
 from transphy3d.jsonio import from_json, to_json
 from transphy3d.scenes.stage import LightTransport
@@ -194,6 +193,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    os._exit(code)  # Blender's own teardown sometimes hangs
+    run(main)

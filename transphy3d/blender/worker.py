@@ -8,7 +8,6 @@ Exit codes: 0 done, 75 stopped by SIGTERM or SIGUSR1 after a whole frame (start 
 from __future__ import annotations
 
 import faulthandler
-import os
 import resource
 import signal
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transphy3d.blender.chatter import Chatter
+from transphy3d.blender.process import run
 from transphy3d.blender.report import (
     CHATTER_NAME,
     ERROR_NAME,
@@ -220,8 +220,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    code = main(sys.argv[1:])
-    sys.stdout.flush()
-    sys.stderr.flush()
-    # Blender's teardown now and then crashes, after everything has been published.
-    os._exit(code)
+    run(main)

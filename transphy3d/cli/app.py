@@ -13,6 +13,7 @@ import typer
 from transphy3d import __version__
 from transphy3d.errors import DiskFull, Interrupted, TransPhy3DError
 from transphy3d.files import is_full
+from transphy3d.signals import STOP_SIGNALS
 
 app = typer.Typer(
     name="transphy3d",
@@ -23,8 +24,6 @@ app = typer.Typer(
     epilog="Exit codes: 0 well, 2 job, 3 asset, 4 impossible scene, 5 try failed, 6 device, "
     "7 damaged data, 8 run, 9 disk full, 10 held by another process, 75 interrupted.",
 )
-
-STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
 
 
 def _version(wanted: bool) -> None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
-import signal
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -33,6 +29,7 @@ from transphy3d.farm.unit_process import (
 )
 from transphy3d.farm.warmup import cache_environment, warm_up
 from transphy3d.progress import Progress
+from transphy3d.signals import telling
 
 POLL_SECONDS = 0.5
 FIRST_IDLE_SECONDS = 0.5
@@ -86,6 +83,10 @@ class _Agent:
     stopped: bool = False
     made: int = 0
 
+    def stop(self, signal: str) -> None:
+        """Ask it to end after what it is at."""
+        self.stopped = True
+
 
 def read_share(text: str) -> tuple[int, int]:
     """(k, n) of "K/N". Raises RunError for anything but 0 <= K < N."""
@@ -105,7 +106,7 @@ def run_agent(
     Raises JobError, DeviceError, DiskFull or RunError for what concerns more than one unit.
     """
     agent = _make_agent(root, progress, share, seconds)
-    with _listening(agent):
+    with telling(agent.stop):
         try:
             agent.environment = cache_environment()
             warm_up(agent.job, root, agent.environment, progress)
@@ -133,25 +134,6 @@ def _make_agent(
         packer=Packer(job, run, units),
         allocation=math.inf if seconds is None else seconds,
     )
-
-
-@contextlib.contextmanager
-def _listening(agent: _Agent) -> Iterator[None]:
-    """Let signals ask the agent to stop; outside the main thread there are none."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def stop(*_: object) -> None:
-        agent.stopped = True
-
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _work_off(agent: _Agent) -> Reason:

@@ -150,13 +150,17 @@ def work(
     """
     if settled := _settled(job, run, index):
         return settled
-    pictures = sum(count_frames(run.stage(index)).values())
     observer = Observer(job.run.lease)
-    lease = take(run.attempts(index), observer, me=me, over=over, pictures=pictures)
+    lease = take(run.attempts(index), observer, me=me, over=over, pictures=_pictures(run, index))
     if lease is None:
         return "busy"
     with beat(lease, job.run.heartbeat, partial(is_cancelled, run)):
         return _hold(job, run, index, make, lease)
+
+
+def _pictures(run: RunDir, index: int) -> int:
+    """Finished pictures of all phases on disk."""
+    return sum(count_frames(run.stage(index)).values())
 
 
 def _settled(job: Job, run: RunDir, index: int) -> Result | None:
@@ -211,6 +215,8 @@ def _end(current: Try, error: BaseException) -> Attempt:
     run, index, lease = current.run, current.index, current.lease
     current.file.unlink(missing_ok=True)
     ours = lease.is_held() and not is_published(run, index)
+    if ours:  # the last ones may be younger than its last look
+        lease.saw(pictures=_pictures(run, index))
     outcome: Outcome = _outcome(current, error) if ours else "lost"
     ended = lease.end(
         outcome,

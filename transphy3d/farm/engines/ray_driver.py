@@ -6,11 +6,8 @@ Ray ends the tasks of a driver that is gone.
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import time
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +26,7 @@ from transphy3d.farm.rundir import RunDir, read_plan
 from transphy3d.farm.unit_process import EXIT_BUSY, raise_if_fatal
 from transphy3d.progress import Progress
 from transphy3d.scenes.stage import phases_for
+from transphy3d.signals import telling
 
 POLL_SECONDS = 1.0
 LOOK_SECONDS_PER_TASK = 0.05  # keeps looks at the disk rare where many sequences are in the making
@@ -84,6 +82,10 @@ class _Driver:
     looked: float = 0.0
     signal: str | None = None
 
+    def stop(self, signal: str) -> None:
+        """Ask it to cancel its tasks and end."""
+        self.signal = signal
+
 
 def drive(job: Job, run: RunDir, settings: Settings, progress: Progress) -> None:
     """Bring every open unit to its end, or the run to a stop.
@@ -92,7 +94,8 @@ def drive(job: Job, run: RunDir, settings: Settings, progress: Progress) -> None
     tasks are then cancelled and have finished their frames when this returns.
     """
     driver = _make_driver(job, run, settings, progress)
-    with _listening(driver):
+    # Ray does not bear exceptions from handlers of signals.
+    with telling(driver.stop):
         try:
             while driver.waiting or driver.held or driver.flying:
                 _submit(driver)
@@ -100,22 +103,6 @@ def drive(job: Job, run: RunDir, settings: Settings, progress: Progress) -> None
                 _look(driver)
         finally:
             _stop(driver)
-
-
-@contextlib.contextmanager
-def _listening(driver: _Driver) -> Iterator[None]:
-    """Let signals ask the driver to stop: Ray does not bear exceptions from their handlers."""
-
-    def stop(number: int, frame: object) -> None:
-        driver.signal = signal.Signals(number).name
-
-    numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1)
-    before = [signal.signal(number, stop) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, handler in zip(numbers, before, strict=True):
-            signal.signal(number, handler)
 
 
 def _make_driver(job: Job, run: RunDir, settings: Settings, progress: Progress) -> _Driver:

@@ -158,9 +158,8 @@ class SlurmEngine:
         names = [p.name for p in known]
         for part in name.split(","):  # sbatch takes several, and uses the first that is free
             if part not in names:
-                raise JobError(
-                    f"{self.source}: {key}: the cluster has no {part!r}; {suggest(part, names)}"
-                )
+                hint = suggest(part, names, f"there are {', '.join(names)}")
+                raise JobError(f"{self.source}: {key}: the cluster has no {part!r}; {hint}")
         return [p for p in known if p.name in name.split(",")]
 
     def _check_array(self, job: Job) -> None:
