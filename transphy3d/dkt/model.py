@@ -11,14 +11,16 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transphy3d.dkt import lora, original
 from transphy3d.dkt.tensors import read_tensors
 from transphy3d.dkt.wan import (
+    LATENT_CHANNELS,
     Context,
     cast,
-    load_diffusers,
+    load_folder,
     load_network,
     make_context,
     predict,
 )
-from transphy3d.errors import DeviceError, ModelError
+from transphy3d.errors import DeviceError, JobError, ModelError
+from transphy3d.wording import suggest
 
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
@@ -64,6 +66,13 @@ def pick_device(wanted: str) -> torch.device:
     return torch.device(wanted)
 
 
+def pick_type(wanted: str) -> torch.dtype:
+    """The type of a model's weights by its name. Raises JobError with the nearest name."""
+    if wanted not in DTYPES:
+        raise JobError(f"dtype: {wanted!r} is not known; {suggest(wanted, DTYPES)}")
+    return DTYPES[wanted]
+
+
 def load_context(prompt: str | None, network: WanTransformer3DModel) -> Context:
     """The context of an embedded prompt's file; without one, an empty prompt."""
     config = network.config
@@ -87,11 +96,16 @@ def load_vae(folder: Path, dtype: torch.dtype) -> AutoencoderKLWan:
     if published.is_file():
         vae = original.load_vae(published)
     elif (folder / "config.json").is_file():
-        vae = load_diffusers(AutoencoderKLWan, folder)
+        vae = load_folder(AutoencoderKLWan, folder, dtype)
     else:
         raise ModelError(
             f"{folder}: holds no autoencoder; name the folder with {original.VAE}, or a diffusers "
             "folder"
+        )
+    if vae.config.z_dim != LATENT_CHANNELS:
+        raise ModelError(
+            f"{folder}: its latents have {vae.config.z_dim} channels, not {LATENT_CHANNELS}; take "
+            "the autoencoder of Wan2.1"
         )
     return cast(vae, dtype).requires_grad_(False).eval()
 
@@ -110,9 +124,8 @@ def load_model(
     Returns also what became of the LoRA's tensors.
     """
     place = pick_device(device)
-    base = load_network(network, DTYPES[dtype])
+    kind = pick_type(dtype)
+    base = load_network(network, kind)
     report = lora.load(base, read_tensors(weights)) if weights else None
-    model = Model(
-        base.to(place).eval(), load_vae(vae, DTYPES[dtype]).to(place), load_context(prompt, base)
-    )
+    model = Model(base.to(place).eval(), load_vae(vae, kind).to(place), load_context(prompt, base))
     return model, report

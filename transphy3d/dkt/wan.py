@@ -6,7 +6,6 @@ is one word, embedded once; the image branch gets zeros, which it turns into a c
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -118,48 +117,35 @@ def load_network(folder: Path, dtype: torch.dtype) -> WanTransformer3DModel:
 
     Reads local files only. Raises ModelError if they are damaged or hold another kind of model.
     """
-    config = _read_config(folder)
-    if "num_attention_heads" not in config:
-        return cast(original.load_network(folder, config), dtype)
+    config = original.read_config(folder)
+    if not original.is_diffusers(config):
+        return cast(original.load_network(folder), dtype)
     original.check_kind(folder, config.get("in_channels"), config.get("image_dim"))
-    return cast(load_diffusers(WanTransformer3DModel, folder), dtype)
+    return load_folder(WanTransformer3DModel, folder, dtype)
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
-    if not path.is_file():
-        raise ModelError(
-            f"{folder}: has no config.json; hand in the folder of Wan2.1-Fun-Control as it was "
-            "downloaded, or a diffusers folder"
-        )
-    try:
-        config: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise ModelError(f"{path}: is not JSON ({error}); fetch it again") from None
-    return config
+def load_folder(kind: type[Module], folder: Path, dtype: torch.dtype) -> Module:
+    """A model in a diffusers folder, every weight in `dtype`; never asks a hub.
 
-
-def load_diffusers(kind: type[Module], folder: Path) -> Module:
-    """A model in a diffusers folder; never asks a hub.
-
+    Files of that type stay mapped into memory, so that processes on one machine share them.
     Raises ModelError if files are missing or damaged, or hold another kind of model.
     """
     try:
         model, report = kind.from_pretrained(  # type: ignore[attr-defined]
-            folder, local_files_only=True, output_loading_info=True
+            folder, torch_dtype=dtype, local_files_only=True, output_loading_info=True
         )
     except (OSError, ValueError, TypeError, RuntimeError, SafetensorError) as error:
         raise ModelError(
-            f"{folder}: is no diffusers folder of {kind.__name__} ({error}); fetch it again, or "
-            "name the right folder"
+            f"{folder}: is no folder of a {kind.__name__} ({error}); fetch it again, or name the "
+            "right folder"
         ) from None
-    # diffusers fills what is missing with random numbers.
+    # The libraries fill what is missing with random numbers.
     if missing := report["missing_keys"]:
         raise ModelError(
             f"{folder}: lacks {len(missing)} tensors of {kind.__name__}, the first is "
             f"{min(missing)}; fetch it again"
         )
-    loaded: Module = model
+    loaded: Module = cast(model, dtype)
     return loaded
 
 
