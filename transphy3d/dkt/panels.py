@@ -30,7 +30,7 @@ Floats = NDArray[np.floating[Any]]
 Panels = Mapping[str, Picture]
 
 # Errors from which the brightest colour is shown.
-MAX_REL = 0.5
+MAX_REL = 0.25
 MAX_DEGREES = 45.0
 ERROR_MAP = "viridis"
 # Smaller panels are enlarged by a whole factor, so that their name plate leaves them visible.
