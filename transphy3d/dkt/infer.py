@@ -40,6 +40,7 @@ class Settings:
     size : (height, width) at which the network sees it, in steps of 16; portrait video is turned
     parity : "dkt" repeats what the released code does: time steps rounded to bfloat16, and a last
         window that is shorter than the others
+    batch : windows that are looked at together, where memory allows
     """
 
     task: Task = "depth"
@@ -49,6 +50,7 @@ class Settings:
     windows: Windows = WINDOWS
     seed: int = 0
     parity: str = "ours"
+    batch: int = 1
 
     @property
     def spans(self) -> Windows:
@@ -83,6 +85,7 @@ def estimate(
             steps=settings.steps,
             shift=settings.shift,
             windows=settings.spans,
+            batch=settings.batch,
             rounded_times=settings.parity == "dkt",
             told=lambda done, total: told("denoise", done, total),
         )
@@ -99,7 +102,7 @@ def _encoded(
 ) -> Iterator[tuple[torch.Tensor, int]]:
     """The picture's latents (1, 16, T, h, w) in a mapped file, and the number of frames."""
     counter = _Counter(video)
-    inward = (_inward(frame, settings.size, turned) for frame in counter)
+    inward = (_inward(frame, settings.size, turned, model.device) for frame in counter)
     with (folder / "picture").open("wb") as stream:
         for number, latent in enumerate(codec.encode(_padded(inward), model.vae), 1):
             stream.write(latent[0].movedim(1, 0).float().cpu().numpy().tobytes())
@@ -151,9 +154,11 @@ def _noise(path: Path, shape: torch.Size, seed: int) -> torch.Tensor:
     return _mapped(path, latents, (height, width))
 
 
-def _inward(frame: NDArray[np.uint8], size: tuple[int, int], turned: bool) -> torch.Tensor:
+def _inward(
+    frame: NDArray[np.uint8], size: tuple[int, int], turned: bool, device: torch.device
+) -> torch.Tensor:
     """A frame as the network sees it: (3, H, W) in [-1, 1], scaled to `size`, lying."""
-    picture = torch.from_numpy(np.array(np.rot90(frame) if turned else frame))
+    picture = torch.from_numpy(np.array(np.rot90(frame) if turned else frame)).to(device)
     scaled = interpolate(
         picture.permute(2, 0, 1)[None].float(), size, mode="bilinear", antialias=True
     )
@@ -169,9 +174,12 @@ def _outward(
 ) -> NDArray[np.float32]:
     """A decoded frame (3, h, w) as disparity or normals of the video's size."""
     lying = (size[1], size[0]) if turned else size
-    full = interpolate(frame[None].float(), lying, mode="bilinear")[0].cpu()
+    values = frame.float()[None]
+    if task == "depth":  # on the device, before it is enlarged and fetched
+        values = (values.mean(1, keepdim=True) + 1) / 2
+    full = interpolate(values, lying, mode="bilinear")[0].cpu()
     if task == "depth":
-        near = ((full.mean(0) + 1) / 2).clamp(0, 1).numpy()
+        near = full[0].clamp(0, 1).numpy()
         return np.ascontiguousarray(np.rot90(near, -1) if turned else near)
     normal = full.permute(1, 2, 0).numpy()
     if turned:  # a quarter turn of the picture turns x and y of its normals as well

@@ -9,6 +9,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from transphy3d.dkt import lora, original
+from transphy3d.dkt.speed import USUAL, Speed, speed_up
 from transphy3d.dkt.tensors import read_tensors
 from transphy3d.dkt.wan import (
     LATENT_CHANNELS,
@@ -118,9 +119,11 @@ def load_model(
     weights: Path | None = None,
     device: str = "auto",
     dtype: str = "bfloat16",
+    speed: Speed = USUAL,
 ) -> tuple[Model, lora.LoadReport | None]:
     """The model in two folders, with the LoRA of a .safetensors file of either layout.
 
+    speed : levers that are pulled, after which the model only infers
     Returns also what became of the LoRA's tensors.
     """
     place = pick_device(device)
@@ -128,4 +131,5 @@ def load_model(
     base = load_network(network, kind)
     report = lora.load(base, read_tensors(weights)) if weights else None
     model = Model(base.to(place).eval(), load_vae(vae, kind).to(place), load_context(prompt, base))
+    speed_up(model.network, model.vae, model.context, speed)
     return model, report

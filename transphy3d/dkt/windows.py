@@ -5,7 +5,7 @@ All counts are latents: one for the first frame, one for every four frames after
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -71,23 +71,21 @@ def _rise(count: int) -> torch.Tensor:
 
 
 def blended(
-    predict: Callable[[int, int], torch.Tensor], spans: Sequence[tuple[int, int]]
+    found: Iterable[torch.Tensor], spans: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, int, torch.Tensor]]:
-    """What `predict(start, end)` says, (B, C, end - start, h, w), piece by piece in order.
+    """What was found for each span, (B, C, end - start, h, w), piece by piece in order.
 
     Yields (start, end, mean) float32 for latents that no later window touches; where windows
     overlap, the mean weighted by their ramps. Only one window and its overlap are held.
     """
     total, weight = torch.empty(0), torch.empty(0)
-    for number, (start, end) in enumerate(spans):
-        ramp = ramps(spans, number)
-        found = predict(start, end).float()
-        ramp = ramp.to(found.device)
-        found = found * ramp[:, None, None]
+    for number, ((start, end), window) in enumerate(zip(spans, found, strict=True)):
+        ramp = ramps(spans, number).to(window.device)
+        weighted = window.float() * ramp[:, None, None]
         shared = len(weight)
         if shared:
-            found[:, :, :shared] += total
+            weighted[:, :, :shared] += total
             ramp[:shared] += weight
         final = (spans[number + 1][0] if number + 1 < len(spans) else end) - start
-        yield start, start + final, found[:, :, :final] / ramp[:final, None, None]
-        total, weight = found[:, :, final:], ramp[final:]
+        yield start, start + final, weighted[:, :, :final] / ramp[:final, None, None]
+        total, weight = weighted[:, :, final:], ramp[final:]
