@@ -7,6 +7,7 @@ import errno
 import hashlib
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -114,6 +115,23 @@ def replacing(path: Path) -> Iterator[Path]:
         publish(scratch, path)
     finally:
         scratch.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Like `replacing`, for a new folder of plain files; one of that name is removed first."""
+    scratch = scratch_name(path)
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        yield scratch
+        for file in scratch.iterdir():
+            fsync(file)
+        if path.exists():
+            shutil.rmtree(path)
+        publish(scratch, path)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -12,6 +12,7 @@ Names of tensors: wan/modules/{model,vae,t5}.py of github.com/Wan-Video/Wan2.1.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -58,12 +59,33 @@ T5_LAYERS = {
 _T5_KEY = re.compile(r"blocks\.(\d+)\.(.+)\.weight")
 
 
-def load_network(folder: Path, config: Mapping[str, Any]) -> WanTransformer3DModel:
+def read_config(folder: Path) -> dict[str, Any]:
+    """The config.json of a model's folder. Raises ModelError if it is not there, or no JSON."""
+    path = folder / "config.json"
+    if not path.is_file():
+        whole = " (its subfolder transformer, for one)" if (folder / "transformer").is_dir() else ""
+        raise ModelError(
+            f"{folder}: has no config.json; hand in the folder of Wan2.1-Fun-Control as it was "
+            f"downloaded, or a diffusers folder{whole}"
+        )
+    try:
+        config: dict[str, Any] = json.loads(path.read_text())
+    except ValueError as error:
+        raise ModelError(f"{path}: is not JSON ({error}); fetch it again") from None
+    return config
+
+
+def is_diffusers(config: Mapping[str, Any]) -> bool:
+    """Whether a network's config.json is that of diffusers, not of its authors."""
+    return "num_attention_heads" in config
+
+
+def load_network(folder: Path) -> WanTransformer3DModel:
     """Fun-Control's network of a downloaded folder, in the type that it is stored in.
 
-    config : content of the folder's config.json, of which only `num_heads` counts
     Raises ModelError if files are missing or damaged, or hold another model.
     """
+    config = read_config(folder)
     stored = read_weights(folder, NETWORK)
     sizes = _read_shapes(network_config, stored, folder, "Wan's network")
     check_kind(folder, sizes["in_channels"], sizes["image_dim"])

@@ -1,4 +1,4 @@
-"""`transphy3d dkt train | prepare | export`: a LoRA from shards."""
+"""`transphy3d dkt convert | embed | train | prepare | export`: a LoRA from a base and shards."""
 
 from __future__ import annotations
 
@@ -7,9 +7,46 @@ from typing import Annotated
 
 import typer
 
-from transphy3d.cli.dkt.options import DeviceName, dkt_app
+from transphy3d.cli.dkt.options import DeviceName, TypeName, dkt_app
 from transphy3d.cli.options import ProgressStyle
 from transphy3d.progress import make_progress
+
+
+@dkt_app.command()
+def convert(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Wan2.1-Fun-Control as it was downloaded")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder for what diffusers reads")],
+    prompts: Annotated[
+        bool, typer.Option("--prompts/--no-prompts", help="embed the prompts of both tasks too")
+    ] = True,
+    device: DeviceName = "auto",
+) -> None:
+    """Turn a downloaded base into transformer, vae and prompts, once."""
+    from transphy3d.dkt.convert import convert_base
+    from transphy3d.dkt.model import pick_device
+
+    for path in convert_base(folder, out, pick_device(device), prompts=prompts):
+        print(path)
+
+
+@dkt_app.command()
+def embed(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="holds Wan2.1's text encoder and tokenizer")
+    ],
+    out: Annotated[Path, typer.Option("--out", help="folder for prompt-<task>.safetensors")],
+    device: DeviceName = "auto",
+    dtype: TypeName = "bfloat16",
+) -> None:
+    """Embed the prompts of both tasks, once."""
+    from transphy3d.dkt.model import pick_device, pick_type
+    from transphy3d.dkt.prompt import load_encoder, write_prompts
+
+    tokenizer, encoder = load_encoder(folder, pick_type(dtype))
+    for path in write_prompts(out, tokenizer, encoder.to(pick_device(device))):
+        print(path)
 
 
 @dkt_app.command()

@@ -1,0 +1,135 @@
+"""Embedded prompts: what diffusers' pipeline and Wan's own text encoder make of a task's word."""
+
+import shutil
+
+import original_wan
+import pytest
+import tiny_dkt
+import torch
+from command_line import run_cli
+from diffusers import WanPipeline
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from transphy3d.dkt.model import load_context, pick_type
+from transphy3d.dkt.prompt import embed, load_encoder, write_prompts
+from transphy3d.errors import JobError, ModelError
+
+F32 = torch.float32
+
+
+@pytest.fixture(scope="module")
+def published(tmp_path_factory):
+    root = tmp_path_factory.mktemp("prompt") / "base"
+    return original_wan.write(
+        root, tiny_dkt.network(), original_wan.vae(), original_wan.text_encoder()
+    )
+
+
+@pytest.fixture(scope="module")
+def pipeline_folder(tmp_path_factory):
+    root = tmp_path_factory.mktemp("diffusers")
+    original_wan.text_encoder().save_pretrained(root / "text_encoder")
+    original_wan.tokenizer().save_pretrained(root / "tokenizer")
+    return root
+
+
+def rms_norm(x, weight):
+    return x / (x.square().mean(-1, keepdim=True) + 1e-6).sqrt() * weight
+
+
+def plain_umt5(stored, ids, heads=4):
+    """Wan's text encoder written down once more, on its published tensors, without padding."""
+    x = stored["token_embedding.weight"][ids]
+    count = len(ids)
+    distance = torch.arange(count) - torch.arange(count)[:, None]
+    table = distance.abs() + 16 * (distance > 0)  # those below 8 have a row each, by sign
+    for block in range(2):
+        w = {
+            key.split(".", 2)[2]: value
+            for key, value in stored.items()
+            if key.startswith(f"blocks.{block}.")
+        }
+        h = rms_norm(x, w["norm1.weight"])
+        q, k, v = (
+            (h @ w[f"attn.{name}.weight"].T).reshape(count, heads, -1).transpose(0, 1)
+            for name in "qkv"
+        )
+        bias = w["pos_embedding.embedding.weight"][table].permute(2, 0, 1)
+        seen = (q @ k.transpose(1, 2) + bias).softmax(-1) @ v
+        x = x + seen.transpose(0, 1).reshape(count, -1) @ w["attn.o.weight"].T
+        h = rms_norm(x, w["norm2.weight"])
+        gate = torch.nn.functional.gelu(h @ w["ffn.gate.0.weight"].T, approximate="tanh")
+        x = x + (gate * (h @ w["ffn.fc1.weight"].T)) @ w["ffn.fc2.weight"].T
+    return rms_norm(x, stored["norm.weight"])
+
+
+@pytest.mark.parametrize(("task", "ids"), [("depth", [4, 1]), ("normal", [5, 6, 1])])
+def test_a_word_embeds_as_in_wans_own_encoder(published, task, ids):
+    found = embed(task, *load_encoder(published, F32))
+    assert found.shape == (len(ids), tiny_dkt.TEXT_WIDTH)
+    stored = torch.load(published / original_wan.TEXT, weights_only=True)
+    torch.testing.assert_close(found, plain_umt5(stored, ids), atol=1e-5, rtol=1e-4)
+
+
+def test_the_context_is_what_diffusers_pipeline_hands_its_network(pipeline_folder, tmp_path):
+    pipeline = WanPipeline(original_wan.tokenizer(), original_wan.text_encoder(), None, None)
+    with torch.no_grad():
+        expected, _ = pipeline.encode_prompt(
+            "normal", do_classifier_free_guidance=False, max_sequence_length=512
+        )
+    depth, normal = write_prompts(tmp_path, *load_encoder(pipeline_folder, F32))
+    assert torch.equal(load_context(str(normal), tiny_dkt.network()).text, expected)
+    assert not torch.equal(load_context(str(depth), tiny_dkt.network()).text, expected)
+
+
+def test_both_layouts_hold_the_same_encoder(published, pipeline_folder):
+    found = [embed("depth", *load_encoder(folder, F32)) for folder in (published, pipeline_folder)]
+    assert torch.equal(*found)
+
+
+def test_a_text_is_cleaned_first(published):
+    tools = load_encoder(published, F32)
+    assert torch.equal(embed("  &#100;epth\n", *tools), embed("depth", *tools))
+
+
+def test_the_command_writes_one_file_a_task(pipeline_folder, tmp_path):
+    said = run_cli("dkt", "embed", pipeline_folder, "--out", tmp_path / "a", "--device", "cpu")
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.split() == [
+        str(tmp_path / f"a/prompt-{t}.safetensors") for t in ("depth", "normal")
+    ]
+    stored = load_file(tmp_path / "a/prompt-depth.safetensors")["prompt"]
+    assert stored.dtype == torch.bfloat16 and stored.shape == (2, tiny_dkt.TEXT_WIDTH)
+    with safe_open(tmp_path / "a/prompt-depth.safetensors", "pt") as file:
+        assert file.metadata() == {"text": "depth"}
+
+
+def test_an_unknown_type_is_an_error_with_the_nearest_one():
+    with pytest.raises(JobError, match=r"'flaot32' is not known; did you mean 'float32'\?"):
+        pick_type("flaot32")
+
+
+def test_what_is_missing_or_damaged_is_told(pipeline_folder, published, tmp_path):
+    with pytest.raises(ModelError, match=r"holds no text encoder; fetch models_t5_umt5-xxl-enc"):
+        load_encoder(tmp_path, F32)
+    broken = shutil.copytree(pipeline_folder, tmp_path / "broken")
+    (broken / "text_encoder/model.safetensors").write_bytes(b"short")
+    with pytest.raises(ModelError, match="is no folder of a UMT5EncoderModel"):
+        load_encoder(broken, F32)
+    (broken / "tokenizer/tokenizer.json").write_text("{")
+    with pytest.raises(ModelError, match="tokenizer cannot be read"):
+        load_encoder(broken, F32)
+    shutil.rmtree(broken / "tokenizer")
+    with pytest.raises(ModelError, match="holds no tokenizer"):
+        load_encoder(broken, F32)
+    shutil.copytree(published, tmp_path / "damaged")
+    tensors = torch.load(tmp_path / "damaged" / original_wan.TEXT, weights_only=True)
+    tensors["blocks.1.norm2.weight"][0] = torch.nan
+    torch.save(tensors, tmp_path / "damaged" / original_wan.TEXT)
+    with pytest.raises(ModelError, match="embeds to nothing finite"):
+        write_prompts(tmp_path, *load_encoder(tmp_path / "damaged", F32))
+    del tensors["blocks.1.norm2.weight"]
+    torch.save(tensors, tmp_path / "damaged" / original_wan.TEXT)
+    with pytest.raises(ModelError, match=r"1 tensors are missing \(first: encoder\.block\.1"):
+        load_encoder(tmp_path / "damaged", F32)
