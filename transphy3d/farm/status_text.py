@@ -144,10 +144,15 @@ def slow_host(host: HostState) -> str:
     return f"{escape(host.host)}: {number(host.seconds_per_frame or 0.0)} s a frame"
 
 
+def _count_tries(failed: int) -> str:
+    """A count of failed tries."""
+    return "1 failed try" if failed == 1 else f"{failed:,} failed tries"
+
+
 def failing_host(host: HostState) -> str:
     """One host on which units fail."""
     parts = [f"{plural(host.in_a_row, 'unit')} failed in a row"] if host.in_a_row else []
-    parts += [f"{host.failed} failed tries at open units"] if host.failed else []
+    parts += [f"{_count_tries(host.failed)} at open units"] if host.failed else []
     parts += ["avoided until `transphy3d resume`"] if host.avoided else []
     parts += [escape(host.message)] if host.message else []
     return f"{escape(host.host)}: {'; '.join(parts)}"
