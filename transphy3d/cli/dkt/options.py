@@ -11,14 +11,15 @@ from transphy3d.cli.app import app
 
 if TYPE_CHECKING:
     from transphy3d.dkt.model import Model
+    from transphy3d.dkt.speed import Speed
 
 dkt_app = typer.Typer(
     name="dkt", help="Depth and normals by a video diffusion model.", no_args_is_help=True
 )
 app.add_typer(dkt_app)
 
-NETWORK = typer.Option("--network", help="diffusers folder of Wan2.1-Fun-Control's transformer")
-VAE = typer.Option("--vae", help="diffusers folder of Wan2.1's autoencoder")
+NETWORK = typer.Option("--network", help="folder of Wan2.1-Fun-Control, as downloaded or of diffusers")
+VAE = typer.Option("--vae", help="folder of Wan2.1's autoencoder, as downloaded or of diffusers")
 NetworkFolder = Annotated[Path, NETWORK]
 VaeFolder = Annotated[Path, VAE]
 MaybeNetworkFolder = Annotated[Path | None, NETWORK]
@@ -31,13 +32,31 @@ SizeText = Annotated[
 ]
 DeviceName = Annotated[str, typer.Option("--device", help="auto, cuda or cpu")]
 TypeName = Annotated[str, typer.Option("--dtype", help="bfloat16 or float32")]
+AttentionName = Annotated[
+    str,
+    typer.Option("--attention", help="back end: native, _native_cudnn, flash, _flash_3, sage ..."),
+]
+Compiled = Annotated[
+    bool, typer.Option("--compile", help="compile the network; pays for itself in long videos")
+]
+ChannelsLast = Annotated[
+    bool, typer.Option("--channels-last", help="lay the autoencoder's weights out for tensor cores")
+]
+BatchSize = Annotated[int, typer.Option("--batch", min=1, help="windows to look at together")]
 
 
 def open_model(
-    network: Path, vae: Path, prompt: Path | None, lora: Path | None, device: str, dtype: str
+    network: Path,
+    vae: Path,
+    prompt: Path | None,
+    lora: Path | None,
+    device: str,
+    dtype: str,
+    speed: Speed | None = None,
 ) -> Model:
     """The model that the options name; says what became of the LoRA's tensors."""
     from transphy3d.dkt.model import load_model
+    from transphy3d.dkt.speed import USUAL
 
     model, report = load_model(
         network,
@@ -46,6 +65,7 @@ def open_model(
         weights=lora,
         device=device,
         dtype=dtype,
+        speed=speed or USUAL,
     )
     if report:
         print(f"LoRA: {report.describe()}")
