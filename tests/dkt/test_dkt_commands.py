@@ -87,7 +87,7 @@ def test_the_table_shows_model_and_baselines_with_the_protocol(root, trained, tm
     assert all(f"| {name} |" in said.stdout for name in ("constant", "height ramp", "model"))
     data = json.loads((tmp_path / "scores.json").read_text())
     ramp, constant = (
-        next(r for r in data["rows"] if r["name"] == n)["scores"]["rel"]
+        next(r for r in data["rows"] if r["name"] == n)["figures"]["rel"]
         for n in ("height ramp", "constant")
     )
     assert ramp < constant

@@ -14,15 +14,17 @@ from torch.utils.data import DataLoader
 
 from transphy3d.dkt.config import load_training_job
 from transphy3d.dkt.data import make_loader, open_clips
-from transphy3d.dkt.evaluate import baselines, open_trial, rows
+from transphy3d.dkt.evaluate import Evaluation, measure
 from transphy3d.dkt.forecast import describe
-from transphy3d.dkt.look import make_settings, sequence_predictor
+from transphy3d.dkt.look import make_settings
 from transphy3d.dkt.metrics import Protocol
-from transphy3d.dkt.score import latex, markdown
+from transphy3d.dkt.predictors import baselines, model_predictor
+from transphy3d.dkt.results import latex, markdown
 from transphy3d.dkt.sensor import METHOD, depth_normals, filled
 from transphy3d.dkt.sets import SETS, open_set
 from transphy3d.dkt.sets.decode import known_depth
 from transphy3d.dkt.sets.released import pixel_intrinsics
+from transphy3d.dkt.trial import open_trial
 from transphy3d.errors import JobError, ShardError
 from transphy3d.groundtruth.camera import unproject
 from transphy3d.shards.draws import Draw
@@ -286,7 +288,7 @@ def test_a_video_is_measured_without_its_damaged_frame(tmp_path):
 def test_the_caption_says_what_depths_count(tmp_path):
     fixtures.std(tmp_path, count=1)
     trial = open_trial(tmp_path, "std", None, ALL)
-    assert trial.notes == ("Data: std, catknown, depth 0.2 to 2 m: 1 recordings, 1 frames",)
+    assert trial.notes == ("Data: std, catknown, depth 0.2 to 2 m: 1 recording, 1 frame",)
 
 
 def test_channels_of_another_picture_are_refused(tmp_path):
@@ -424,9 +426,13 @@ def test_clips_of_a_set_follow_its_camera(root):
 
 
 def measured(root, name, protocol=ALL, task="depth"):
-    """The trial, and each row of its table by name."""
+    """What its baselines score."""
     trial = open_trial(root / "sets", name, None, protocol, task)
-    return trial, {r.name: r for r in rows(trial, baselines(trial, task), protocol, task)}
+    return measure(Evaluation(trial, baselines(trial, task), protocol, task))
+
+
+def figures(results):
+    return {row.name: row.figures for row in results.rows}
 
 
 def test_the_command_measures_a_set_beside_its_sensor(root, tmp_path):
@@ -434,46 +440,49 @@ def test_the_command_measures_a_set_beside_its_sensor(root, tmp_path):
         *("dkt", "eval", root / "sets", "--set", "clearpose", "--frames", "3", "--out", tmp_path)
     )
     assert said.returncode == 0, said.stderr
-    assert "Data: clearpose, test: 1 recordings, 3 frames" in said.stdout
+    assert "Data: clearpose, test: 1 recording, 3 frames" in said.stdout
     assert "frames 3, stride 1" in said.stdout
     data = json.loads((tmp_path / "scores.json").read_text())
-    found = {row["name"]: row["scores"]["rel"] for row in data["rows"]}
-    assert found[METHOD] < found["height ramp"] < found["constant"]
-    assert all(row["tae"] > 0 for row in data["rows"] if row["name"] != "constant")
+    found = {row["name"]: row["figures"] for row in data["rows"]}
+    assert found[METHOD]["rel"] < found["height ramp"]["rel"] < found["constant"]["rel"]
+    assert all(each["tae"] > 0 for name, each in found.items() if name != "constant")
 
 
 def test_a_sensor_errs_most_on_objects(root):
-    everywhere = measured(root, "clearpose")[1][METHOD].scores
-    inside = measured(root, "clearpose", Protocol(region="objects"))[1][METHOD].scores
-    assert inside.rel > 2 * everywhere.rel
+    everywhere = figures(measured(root, "clearpose"))[METHOD]
+    inside = figures(measured(root, "clearpose", Protocol(region="objects")))[METHOD]
+    assert inside["rel"] > 2 * everywhere["rel"]
 
 
 def test_single_pictures_have_no_temporal_error(root):
-    trial, found = measured(root, "cleargrasp")
-    assert trial.notes[0].endswith("cleargrasp, real: 2 recordings, 2 frames")
-    assert [row.tae for row in found.values()] == [None] * 3
-    assert found["constant"].scores.frames == 2
-    assert markdown(list(found.values()), Protocol()).rstrip().endswith("| - |")
+    found = measured(root, "cleargrasp")
+    assert found.notes[0].endswith("cleargrasp, real: 2 recordings, 2 frames")
+    assert not any("tae" in row.figures or "drift" in row.figures for row in found.rows)
+    assert sum(part.frames for part in found.parts if part.predictor == "constant") == 2
+    assert "| - | - |\n" in markdown(found)
 
 
 def test_normals_of_a_set_are_measured(root):
-    _, found = measured(root, "clearpose", task="normal")
-    assert found[METHOD].scores.mean < found["toward the camera"].scores.mean
-    table = markdown(list(found.values()), Protocol())
-    assert "| method | mean ° | median ° | RMSE ° | <5° | <7.5° | <11.25° | <22.5° |" in table
-    assert r"$30^\circ$" in latex(list(found.values()), Protocol())
+    results = measured(root, "clearpose", task="normal")
+    found = figures(results)
+    assert found[METHOD]["mean"] < found["toward the camera"]["mean"]
+    heads = "| method | mean ° | median ° | RMSE ° | <5° | <7.5° | <11.25° | <22.5° |"
+    assert heads in markdown(results)
+    assert r"$30^\circ$" in latex(results)
 
 
 @pytest.mark.parametrize(("name", "task"), [("clearpose", "normal"), ("cleargrasp", "depth")])
 def test_a_model_is_measured_on_videos_and_single_pictures(root, name, task):
-    trial = open_trial(root / "sets", name, None, Protocol(frames=2), task)
+    protocol = Protocol(frames=2)
+    trial = open_trial(root / "sets", name, None, protocol, task)
     settings = make_settings(
         task=task, size="32x48", steps=1, window=21, overlap=3, parity="ours", seed=0
     )
-    predict = sequence_predictor(tiny_dkt.model(), settings)
-    (row,) = rows(trial, {"model": predict}, Protocol(frames=2), task)
-    figure = row.scores.mean if task == "normal" else row.scores.rel
+    model = model_predictor(tiny_dkt.model(), settings)
+    results = measure(Evaluation(trial, [model], protocol, task))
+    figure = results.rows[0].figures["mean" if task == "normal" else "rel"]
     assert np.isfinite(figure) and figure > 0
+    assert "model: settings 32x48" in results.notes[-1]
 
 
 @pytest.mark.parametrize(("name", "split"), [("clearpose", "train"), ("released", "train")])

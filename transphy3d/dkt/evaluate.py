@@ -1,115 +1,151 @@
-"""What models and baselines are measured on, and against what."""
+"""Predictors measured on recordings; what is done is kept, so that a stopped evaluation goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
-from transphy3d.dkt.config import SHARDS, Task
-from transphy3d.dkt.metrics import Protocol, known
-from transphy3d.dkt.score import BASELINES, Predictor, Rows, score, score_normals
-from transphy3d.dkt.sensor import METHOD, facing, sensor_disparity, sensor_normals
-from transphy3d.dkt.sets import open_set, set_kind
-from transphy3d.dkt.sets.folder import Note
-from transphy3d.dkt.sets.kind import describe
-from transphy3d.errors import JobError, ShardError
-from transphy3d.shards.excerpt import Excerpt, excerpt
-from transphy3d.shards.reader import open_dataset
+from pydantic import ValidationError
+
+import transphy3d
+from transphy3d.dkt.config import Task
+from transphy3d.dkt.error_pictures import file_name, write_picture
+from transphy3d.dkt.metrics import Protocol
+from transphy3d.dkt.predictors import Predictor, stamp
+from transphy3d.dkt.results import Results, group_tables, rows_of, worst_first
+from transphy3d.dkt.score import DISTANCE_EDGES, Part, Truth, compare, part_of
+from transphy3d.dkt.trial import Trial
+from transphy3d.files import canonical_json, sha256_text, write_json
+from transphy3d.jsonio import from_json, to_data
+from transphy3d.preview.panels import spread
+from transphy3d.progress import Progress
+from transphy3d.shards.excerpt import origin
 from transphy3d.shards.recording import Recording
+
+PARTS = "parts"
+PICTURES = "pictures"
 
 
 @dataclass(frozen=True)
-class Trial:
-    """Recordings to be measured on; notes : lines on what they are and what was left out."""
+class Evaluation:
+    """What is measured and how.
 
-    recordings: tuple[Recording, ...]
-    notes: tuple[str, ...]
-
-
-def open_trial(
-    path: Path, name: str, split: str | None, protocol: Protocol, task: Task = "depth"
-) -> Trial:
-    """The recordings of shards, or of a part of a public set, whose truth counts.
-
-    Frames that cannot be decoded, or in which no pixel's truth counts, are left out with a note.
-    Raises ShardError if none is left, JobError for a set that lacks what is asked.
+    pictures : how many frames are painted for each predictor, evenly chosen over all recordings
     """
-    opened, notes, title = _opened(path, name, split)
-    _check_channels(opened[0], path, protocol, task)
-    kept, left_out = _usable(
-        [excerpt(r, protocol.frames, protocol.stride) for r in opened], protocol
+
+    trial: Trial
+    predictors: Sequence[Predictor]
+    protocol: Protocol
+    task: Task
+    pictures: int = 0
+
+
+def evaluate(what: Evaluation, out: Path, progress: Progress) -> Results:
+    """Measure every predictor on every recording.
+
+    out : folder that keeps finished parts and the pictures; a part is used again as long as the
+        recording, the prediction and the protocol are the same
+    """
+    total = sum(map(len, what.trial.recordings)) * len(what.predictors)
+    parts: list[Part] = []
+    for part in measured(what, out):
+        parts.append(part)
+        progress.frames(sum(each.frames for each in parts), total)
+    return results(what, parts)
+
+
+def measure(what: Evaluation) -> Results:
+    """Measure in memory alone: no part is kept, and no picture painted."""
+    return results(what, list(measured(what, None)))
+
+
+def results(what: Evaluation, parts: Sequence[Part]) -> Results:
+    """The parts and their means."""
+    return Results(
+        task=what.task,
+        title=what.trial.title,
+        protocol=asdict(what.protocol),
+        notes=(*what.trial.notes, *(_note(each) for each in what.predictors if each.about)),
+        methods={each.name: dict(each.about) for each in what.predictors},
+        rows=rows_of(parts),
+        groups=group_tables(parts),
+        parts=worst_first(parts, what.task),
+        distance_edges=tuple(DISTANCE_EDGES.tolist()),
     )
-    if not kept:
-        raise ShardError(f"{path}: no frame can be used; {'; '.join(describe(left_out))}")
-    count = f"{len(kept)} recordings, {sum(map(len, kept))} frames"
-    return Trial(tuple(kept), (f"{title}: {count}", *describe((*notes, *left_out))))
 
 
-def _opened(
-    path: Path, name: str, split: str | None
-) -> tuple[Sequence[Recording], tuple[Note, ...], str]:
-    if name == SHARDS:
-        if split:
-            raise JobError(f"--split {split}: shards have no parts; name another folder")
-        return open_dataset(path), (), f"Data: {path}"
-    kind = set_kind(name)
-    part = split or kind.test
-    found = open_set(name, path, part)
-    return found.recordings, found.notes, f"Data: {name}, {part}{kind.counted}"
+def _note(predictor: Predictor) -> str:
+    facts = (f"{key} {value}" for key, value in predictor.about.items() if isinstance(value, str))
+    return f"{predictor.name}: {', '.join(facts)}"
 
 
-def _check_channels(first: Recording, path: Path, protocol: Protocol, task: Task) -> None:
-    if task == "normal" and "normal" not in first.channels:
-        raise JobError(f"--task normal: {path} has no normals; choose another set, or depth")
-    if protocol.region == "objects" and "instance" not in first.channels:
-        raise JobError(f"--region objects: {path} has no masks of objects; choose all")
+def measured(what: Evaluation, out: Path | None) -> Iterator[Part]:
+    """Every predictor's part on every recording, recording by recording."""
+    chosen = chosen_frames(what.trial.recordings, what.pictures)
+    stamps = {path: stamp(path) for path in {origin(r)[0].path for r in what.trial.recordings}}
+    for recording, frames in zip(what.trial.recordings, chosen, strict=True):
+        truth = Truth(recording, what.protocol, what.task)
+        for predictor in what.predictors:
+            key = part_key(recording, predictor, what, frames, stamps)
+            yield _kept(out, key) or _measure(truth, predictor, frames, out, key)
 
 
-def _usable(
-    recordings: Sequence[Recording], protocol: Protocol
-) -> tuple[list[Recording], tuple[Note, ...]]:
-    kept: list[Recording] = []
-    notes: list[Note] = []
-    for recording in recordings:
-        reasons = [_fault(recording, frame, protocol) for frame in range(len(recording))]
-        notes += [
-            Note(f"{recording.name} {frame}", reason)
-            for frame, reason in enumerate(reasons)
-            if reason
-        ]
-        good = tuple(frame for frame, reason in enumerate(reasons) if not reason)
-        if good:
-            whole = len(good) == len(recording)
-            kept.append(recording if whole else Excerpt(recording, good))
-    return kept, tuple(notes)
-
-
-def _fault(recording: Recording, frame: int, protocol: Protocol) -> str:
-    """Why a frame cannot be measured on; empty if it can."""
-    try:
-        arrays = recording.read(*recording.channels, frames=[frame])
-    except ShardError:
-        return "left out: cannot be decoded"
-    objects = arrays["instance"] > 0 if protocol.region == "objects" else None
-    if not known(arrays["depth"], protocol, objects).any():
-        return "left out: no pixel's depth counts"
-    return ""
-
-
-def baselines(trial: Trial, task: Task) -> dict[str, Predictor]:
-    """What needs no model: for depth and normals, with a sensor where all recordings have one."""
-    sensed = all("sensor" in recording.channels for recording in trial.recordings)
-    found: dict[str, Predictor] = dict(BASELINES)
-    if task == "normal":
-        found = {"toward the camera": facing}
-    if sensed:
-        found[METHOD] = sensor_normals if task == "normal" else sensor_disparity
+def chosen_frames(recordings: Sequence[Recording], wanted: int) -> list[list[int]]:
+    """For each recording, its frames among `wanted` that are evenly chosen over all of them."""
+    places = [(n, frame) for n, each in enumerate(recordings) for frame in range(len(each))]
+    found: list[list[int]] = [[] for _ in recordings]
+    for slot in spread(len(places), wanted):
+        number, frame = places[slot]
+        found[number].append(frame)
     return found
 
 
-def rows(trial: Trial, predictors: dict[str, Predictor], protocol: Protocol, task: Task) -> Rows:
-    """A row of the table for each predictor."""
-    if task == "normal":
-        return [score_normals(trial.recordings, n, p, protocol) for n, p in predictors.items()]
-    return [score(trial.recordings, n, p, protocol) for n, p in predictors.items()]
+def part_key(
+    recording: Recording,
+    predictor: Predictor,
+    what: Evaluation,
+    frames: Sequence[int],
+    stamps: Mapping[Path, str],
+) -> str:
+    """The name of a part: the hash of everything that it depends on.
+
+    frames : that are painted; stamps : by the recordings' paths
+    """
+    stored, numbers = origin(recording)
+    identity: dict[str, Any] = {
+        "version": transphy3d.__version__,
+        "protocol": asdict(what.protocol),
+        "task": what.task,
+        "recording": [stamps[stored.path], stored.name, numbers],
+        "predictor": [predictor.name, predictor.kind, predictor.about, predictor.state(recording)],
+        "pictures": list(frames),
+    }
+    return sha256_text(canonical_json(identity))
+
+
+def _kept(out: Path | None, key: str) -> Part | None:
+    """A part that an earlier evaluation finished, with its pictures."""
+    if out is None:
+        return None
+    try:
+        part = from_json(Part, (out / PARTS / f"{key}.json").read_bytes())
+    except (OSError, ValidationError):
+        return None
+    whole = all((out / PICTURES / name).is_file() for name in part.pictures.values())
+    return part if whole else None
+
+
+def _measure(
+    truth: Truth, predictor: Predictor, frames: Sequence[int], out: Path | None, key: str
+) -> Part:
+    outcome = compare(truth, predictor)
+    if out is None:
+        return part_of(outcome, predictor, {})
+    names = {frame: file_name(truth.recording, frame, predictor.name, key) for frame in frames}
+    for frame, name in names.items():
+        write_picture(out / PICTURES / name, outcome, frame, predictor.name)
+    part = part_of(outcome, predictor, names)
+    write_json(out / PARTS / f"{key}.json", to_data(part))
+    return part

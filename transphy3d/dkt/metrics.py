@@ -6,7 +6,7 @@ Arrays are numpy, computed in float64; depths are metres along the camera's z.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.floating[Any]]
 Mask = NDArray[np.bool_]
+Domain = Literal["disparity", "depth"]
 DELTAS = (1.05, 1.10, 1.25)
 MIN_DISPARITY = 1e-3  # 1/m: aligned predictions are held within 1 km
+MIN_DEPTH = 1e-12  # m: what is nearer, or behind the camera, is wrong by every ratio
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,18 @@ class Protocol:
     region : pixels that count: all, or those of objects
     max_depth : metres; truth beyond is left out, None counts all
     frames, stride : how many frames of each video, and every which; None takes all
+    min_disparity : 1/m; what is fitted in disparity is held at or above it
+    resize : how predictions from files get the truth's size; "none" refuses another size
     """
 
     align: Literal["video", "frame", "none"] = "video"
-    domain: Literal["disparity", "depth"] = "disparity"
+    domain: Domain = "disparity"
     region: Literal["all", "objects"] = "all"
     max_depth: float | None = None
     frames: int | None = None
     stride: int = 1
+    min_disparity: float = MIN_DISPARITY
+    resize: Literal["none", "bilinear"] = "none"
 
     def describe(self) -> str:
         """One line for a table's caption."""
@@ -58,17 +64,28 @@ class DepthScores:
 
 
 def fit(prediction: Floats, truth: Floats) -> tuple[float, float]:
-    """(scale, shift) that bring 1-D `prediction` closest to `truth` by least squares.
+    """(scale, shift) that bring 1-D `prediction` closest to `truth` by least squares."""
+    return _fit_parts(lambda: [(prediction, truth)])
 
-    The normal equations in closed form; a constant prediction gets scale 0.
+
+def _fit_parts(parts: Callable[[], Iterable[tuple[Floats, Floats]]]) -> tuple[float, float]:
+    """(scale, shift) over pairs of 1-D arrays, which are asked for twice and never joined.
+
+    The normal equations in closed form, in float64: first the means, then the products of what
+    differs from them. A constant prediction gets scale 0, none at all scale 1.
     """
-    p, g = prediction.astype(np.float64), truth.astype(np.float64)
-    if p.size == 0:
+    sums = [(p.size, p.sum(dtype=np.float64), g.sum(dtype=np.float64)) for p, g in parts()]
+    count, p_sum, g_sum = np.sum(sums, axis=0)
+    if count == 0:
         return 1.0, 0.0
-    centred = p - p.mean()
-    variance = float(centred @ centred)
-    scale = float(centred @ (g - g.mean())) / variance if variance > 0 else 0.0
-    return scale, float(g.mean() - scale * p.mean())
+    p_mean, g_mean = p_sum / count, g_sum / count
+    variance = covariance = 0.0
+    for p, g in parts():
+        centred = p.astype(np.float64) - p_mean
+        variance += float(centred @ centred)
+        covariance += float(centred @ (g.astype(np.float64) - g_mean))
+    scale = covariance / variance if variance > 0 else 0.0
+    return scale, float(g_mean - scale * p_mean)
 
 
 def aligned_depth(
@@ -79,26 +96,44 @@ def aligned_depth(
     prediction : disparity up to scale and shift, or depth, as `protocol.domain` names it
     mask : pixels whose truth is known
     """
-    target = _inverse(truth, mask) if protocol.domain == "disparity" else truth.astype(np.float64)
-    scaled = np.empty(prediction.shape)
+    depth = np.empty(prediction.shape)
     for frames in _groups(len(prediction), protocol.align):
-        scale, shift = 1.0, 0.0
-        if protocol.align != "none":
-            scale, shift = fit(prediction[frames][mask[frames]], target[frames][mask[frames]])
-        scaled[frames] = scale * prediction[frames] + shift
-    if protocol.domain == "depth":
-        return scaled
-    return 1 / np.maximum(scaled, MIN_DISPARITY)
+        scale, shift = _fitted(prediction, truth, mask, frames, protocol)
+        for t in frames:
+            depth[t] = scale * prediction[t].astype(np.float64) + shift
+    if protocol.domain == "disparity":
+        np.maximum(depth, protocol.min_disparity, out=depth)
+        np.divide(1, depth, out=depth)
+    return depth
 
 
-def _groups(frames: int, align: str) -> list[slice]:
-    return [slice(t, t + 1) for t in range(frames)] if align == "frame" else [slice(frames)]
+def _groups(frames: int, align: str) -> list[range]:
+    return [range(t, t + 1) for t in range(frames)] if align == "frame" else [range(frames)]
 
 
-def _inverse(depth: Floats, mask: Mask) -> NDArray[np.float64]:
-    inverse = np.zeros(depth.shape)
-    inverse[mask] = 1 / depth[mask].astype(np.float64)
-    return inverse
+def _fitted(
+    prediction: Floats, truth: Floats, mask: Mask, frames: range, protocol: Protocol
+) -> tuple[float, float]:
+    """Scale and shift that some frames share."""
+    if protocol.align == "none":
+        return 1.0, 0.0
+    return _fit_parts(
+        lambda: (
+            (prediction[t][mask[t]], in_domain(truth[t][mask[t]], "depth", protocol))
+            for t in frames
+        )
+    )
+
+
+def in_domain(values: Floats, kind: Domain, protocol: Protocol) -> Floats:
+    """Disparity or depth as what the protocol aligns.
+
+    Inverted where it is the other one; disparity is held at `protocol.min_disparity` before.
+    """
+    if kind == protocol.domain:
+        return values
+    lowest = protocol.min_disparity if kind == "disparity" else MIN_DEPTH
+    return 1 / np.maximum(values.astype(np.float64), lowest)
 
 
 def known(truth: Floats, protocol: Protocol, objects: Mask | None = None) -> Mask:
@@ -118,27 +153,53 @@ def depth_scores(prediction: Floats, truth: Floats, mask: Mask, protocol: Protoc
 
     Raises ValueError if no pixel counts or a counted prediction is not finite.
     """
-    if not np.isfinite(prediction[mask]).all():
-        raise ValueError("prediction: holds values that are not finite where truth is known")
-    depth = aligned_depth(prediction, truth, mask, protocol)
-    rows = [_frame(depth[t][mask[t]], truth[t][mask[t]]) for t in np.flatnonzero(mask.any((1, 2)))]
-    if not rows:
+    check_finite(prediction, mask)
+    return scores_of(aligned_depth(prediction, truth, mask, protocol), truth, mask)
+
+
+def check_finite(prediction: NDArray[Any], mask: Mask) -> None:
+    """Raises ValueError, naming the frame, if a prediction that counts is NaN or infinite."""
+    for t in range(len(mask)):
+        if not np.isfinite(prediction[t][mask[t]]).all():
+            raise ValueError(
+                f"prediction: holds values that are not finite where truth is known, in frame {t}"
+            )
+
+
+def scores_of(depth: Floats, truth: Floats, mask: Mask) -> DepthScores:
+    """Scores of aligned depth (T, H, W) in metres. Raises ValueError if no pixel counts."""
+    frames = np.flatnonzero(mask.any((1, 2)))
+    if not len(frames):
         raise ValueError("truth: no pixel counts under this protocol")
+    rows = [frame_scores(depth[t][mask[t]], truth[t][mask[t]]) for t in frames]
     rel, rmse, mae, *delta = np.mean(rows, axis=0).tolist()
     return DepthScores(rel, rmse, mae, tuple(delta), len(rows))
 
 
-def _frame(predicted: Floats, truth: Floats) -> list[float]:
+def frame_scores(predicted: Floats, truth: Floats) -> list[float]:
+    """REL, RMSE, MAE and the shares of DELTAS over pixels (N,) of one frame, metres."""
     g = truth.astype(np.float64)
     error = np.abs(predicted - g)
-    with np.errstate(divide="ignore"):
-        ratio = np.maximum(predicted / g, g / np.maximum(predicted, 1e-12))
+    ratio = np.maximum(predicted / g, g / np.maximum(predicted, MIN_DEPTH))
     return [
         float((error / g).mean()),
         float(np.sqrt((error**2).mean())),
         float(error.mean()),
         *(float((ratio < limit).mean()) for limit in DELTAS),
     ]
+
+
+def scale_drift(depth: Floats, truth: Floats, mask: Mask) -> float | None:
+    """Percent by which the size of the world changes from frame to frame; None for one frame.
+
+    The standard deviation over frames of each frame's median ratio of aligned depth to truth, in
+    percent of their mean.
+    """
+    frames = np.flatnonzero(mask.any((1, 2)))
+    if len(frames) < 2:
+        return None
+    ratios = [float(np.median(depth[t][mask[t]] / truth[t][mask[t]])) for t in frames]
+    return 100 * float(np.std(ratios) / np.mean(ratios))
 
 
 def mean_scores(scores: Sequence[DepthScores]) -> DepthScores:

@@ -38,13 +38,31 @@ def normal_scores(
 
     Raises ValueError if no pixel counts.
     """
-    found = angles(_unit(prediction[mask]), _unit(truth[mask]))
+    return angle_scores(angle_maps(prediction, truth, mask), mask)
+
+
+def angle_maps(
+    prediction: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """(T, H, W) degrees between normals (T, H, W, 3) of any length, NaN outside the mask.
+
+    Frame by frame, as float64 of a whole video takes gigabytes; the angles keep 1e-5 degrees.
+    """
+    found = np.full(mask.shape, np.nan, np.float32)
+    for t in range(len(mask)):
+        found[t][mask[t]] = angles(_unit(prediction[t][mask[t]]), _unit(truth[t][mask[t]]))
+    return found
+
+
+def angle_scores(maps: NDArray[np.float32], mask: NDArray[np.bool_]) -> NormalScores:
+    """Scores of the angles (T, H, W) in a mask. Raises ValueError if no pixel counts."""
+    found = maps[mask]
     if not found.size:
         raise ValueError("truth: no pixel has a normal")
     return NormalScores(
-        mean=float(found.mean()),
+        mean=float(found.mean(dtype=np.float64)),
         median=float(np.median(found)),
-        rmse=float(np.sqrt((found**2).mean())),
+        rmse=float(np.sqrt(np.mean(found**2, dtype=np.float64))),
         under=tuple(float((found < limit).mean()) for limit in SHARES),
     )
 

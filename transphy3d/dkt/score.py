@@ -1,168 +1,223 @@
-"""Predictions against the truth of recordings, beside baselines that need no model."""
+"""One prediction of one recording against its truth: the figures, and where they come from."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transphy3d.dkt.cues import darkness, image_gradient
+from transphy3d.dkt.config import Task
+from transphy3d.dkt.groups import Group, groups_of
 from transphy3d.dkt.metrics import (
     DELTAS,
     DepthScores,
+    Domain,
+    Mask,
     Protocol,
     aligned_depth,
-    depth_scores,
+    check_finite,
+    in_domain,
     known,
-    mean_scores,
+    scale_drift,
+    scores_of,
 )
-from transphy3d.dkt.normal_metrics import SHARES, NormalScores, mean_normals, normal_scores
+from transphy3d.dkt.normal_metrics import SHARES, NormalScores, angle_maps, angle_scores
+from transphy3d.dkt.predictors import Predictor
 from transphy3d.dkt.temporal import temporal_alignment_error
-from transphy3d.files import write_text
+from transphy3d.errors import ShardError
+from transphy3d.jsonio import record
 from transphy3d.shards.recording import Recording
 
-# A recording to (T, H, W) disparity up to scale and shift, or to (T, H, W, 3) normals.
-Predictor = Callable[[Recording], NDArray[np.floating[Any]]]
-UNKNOWN = "-"
+Figures = dict[str, float]
+# Metres; each a quarter further than the one before, from 0.1 m on.
+DISTANCE_EDGES = 0.1 * 1.25 ** np.arange(31)
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table of depth; tae : percent, None without videos of known poses."""
+@record
+class GroupPart:
+    """Figures over the pixels of one group; pixels : how many that counted, over all frames."""
 
-    heads: ClassVar = ("REL", "RMSE", "MAE", *(f"δ{limit:.2f}" for limit in DELTAS), "TAE %")
-    latex_heads: ClassVar = (
-        *("REL", "RMSE", "MAE"),
-        *(rf"$\delta_{{{limit:.2f}}}$" for limit in DELTAS),
-        "TAE",
-    )
+    kind: str
     name: str
-    scores: DepthScores
-    tae: float | None
-
-    @property
-    def cells(self) -> list[str]:
-        """What stands under the heads."""
-        s = self.scores
-        figures = [f"{figure:.4f}" for figure in (s.rel, s.rmse, s.mae)]
-        shares = [f"{100 * share:.2f}" for share in s.delta]
-        return [*figures, *shares, UNKNOWN if self.tae is None else f"{self.tae:.2f}"]
+    pixels: int
+    figures: Figures
 
 
-@dataclass(frozen=True)
-class NormalRow:
-    """One line of a table of normals, degrees and percent."""
+@record
+class Part:
+    """What one predictor scored on one recording.
 
-    heads: ClassVar = ("mean °", "median °", "RMSE °", *(f"<{limit:g}°" for limit in SHARES))
-    latex_heads: ClassVar = (
-        *("mean", "median", "RMSE"),
-        *(rf"${limit:g}^\circ$" for limit in SHARES),
-    )
-    name: str
-    scores: NormalScores
-
-    @property
-    def cells(self) -> list[str]:
-        """What stands under the heads."""
-        s = self.scores
-        figures = [f"{figure:.2f}" for figure in (s.mean, s.median, s.rmse)]
-        return [*figures, *(f"{100 * share:.2f}" for share in s.under)]
-
-
-Rows = Sequence[Row] | Sequence[NormalRow]
-
-
-def constant(sequence: Recording) -> NDArray[np.float64]:
-    """The same everywhere: what a model that sees nothing scores."""
-    return np.ones(sequence["depth"].shape)
-
-
-def height_ramp(sequence: Recording) -> NDArray[np.float64]:
-    """Near at the bottom, far at the top: what the camera's tilt alone gives away."""
-    frames, height, width = sequence["depth"].shape
-    ramp = np.linspace(0, 1, height)[:, None]
-    return np.broadcast_to(ramp, (frames, height, width)).copy()
-
-
-BASELINES: dict[str, Predictor] = {
-    "constant": constant,
-    "height ramp": height_ramp,
-    "darkness": darkness,
-    "image gradient": image_gradient,
-}
-
-
-def score(sequences: Sequence[Recording], name: str, predict: Predictor, protocol: Protocol) -> Row:
-    """The mean scores of a predictor over sequences. Raises ValueError as `depth_scores`."""
-    found, errors = [], []
-    for sequence in sequences:
-        truth, mask = counted(sequence, protocol)
-        prediction = predict(sequence)
-        found.append(depth_scores(prediction, truth, mask, protocol))
-        poses = sequence.world_to_camera
-        if len(truth) > 1 and poses is not None:
-            depth = aligned_depth(prediction, truth, mask, protocol)
-            errors.append(temporal_alignment_error(depth, truth, sequence.intrinsics, poses))
-    return Row(name, mean_scores(found), float(np.mean(errors)) if errors else None)
-
-
-def counted(
-    sequence: Recording, protocol: Protocol
-) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """True depth (T, H, W) and which of its pixels count."""
-    truth = sequence["depth"][:]
-    objects = sequence["instance"][:] > 0 if protocol.region == "objects" else None
-    return truth, known(truth, protocol, objects)
-
-
-def score_normals(
-    sequences: Sequence[Recording], name: str, predict: Predictor, protocol: Protocol
-) -> NormalRow:
-    """The mean scores of a predictor of normals, where depth counts and a normal is known.
-
-    Raises ValueError as `normal_scores`.
+    figures : as the table's columns are called
+    over_time : by frame, mean relative error or degrees; None where no pixel counts
+    over_distance : by bin of DISTANCE_EDGES, the sum of errors and the number of pixels
+    pictures : file names by frame
     """
-    found = []
-    for sequence in sequences:
-        truth, mask = sequence["normal"][:], counted(sequence, protocol)[1]
-        found.append(normal_scores(predict(sequence), truth, mask & (truth != 0).any(-1)))
-    return NormalRow(name, mean_normals(found))
+
+    predictor: str
+    recording: str
+    frames: int
+    figures: Figures
+    groups: tuple[GroupPart, ...]
+    over_time: tuple[float | None, ...]
+    over_distance: tuple[tuple[float, int], ...]
+    pictures: dict[int, str]
 
 
-def markdown(rows: Rows, protocol: Protocol, notes: Sequence[str] = ()) -> str:
-    """A table with the protocol, and notes on the data, as its caption."""
-    heads = ["method", *rows[0].heads]
-    caption = [f"Protocol: {protocol.describe()}", *notes]
-    lines = ["  \n".join(caption), "", _row(heads), _row(["---"] * len(heads))]
-    return "\n".join([*lines, *(_row([row.name, *row.cells]) for row in rows)]) + "\n"
+@dataclass(frozen=True, eq=False)
+class Truth:
+    """What a recording's predictions are held against, read once for all of them."""
+
+    recording: Recording
+    protocol: Protocol
+    task: Task
+
+    @cached_property
+    def depth(self) -> NDArray[np.float32]:
+        """(T, H, W) metres, 0 = unknown."""
+        return np.asarray(self.recording["depth"][:], np.float32)
+
+    @cached_property
+    def normal(self) -> NDArray[np.float32]:
+        """(T, H, W, 3), 0 = unknown."""
+        return np.asarray(self.recording["normal"][:], np.float32)
+
+    @cached_property
+    def mask(self) -> Mask:
+        """(T, H, W) pixels that count."""
+        inside = self.instance > 0 if self.protocol.region == "objects" else None
+        mask = known(self.depth, self.protocol, inside)
+        return mask & (self.normal != 0).any(-1) if self.task == "normal" else mask
+
+    @cached_property
+    def instance(self) -> NDArray[Any]:
+        """(T, H, W) instances, 0 = surroundings."""
+        return self.recording["instance"][:]
+
+    @cached_property
+    def groups(self) -> tuple[Group, ...]:
+        """How its pixels are told apart."""
+        return groups_of(self.recording)
 
 
-def _row(cells: list[str]) -> str:
-    return "| " + " | ".join(cells) + " |"
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A prediction beside the truth.
+
+    shown : what was compared: aligned depth (T, H, W) in metres, or normals (T, H, W, 3)
+    error : (T, H, W) float32, relative error or degrees; NaN where nothing counts
+    """
+
+    truth: Truth
+    shown: NDArray[Any]
+    error: NDArray[np.float32]
+
+    @property
+    def over_time(self) -> tuple[float | None, ...]:
+        """Mean error of each frame."""
+        pairs = zip(self.error, self.truth.mask, strict=True)
+        return tuple(
+            float(error[mask].mean(dtype=float)) if mask.any() else None for error, mask in pairs
+        )
+
+    @property
+    def over_distance(self) -> tuple[tuple[float, int], ...]:
+        """Sum of errors and count of pixels in each bin of true depth."""
+        bins = len(DISTANCE_EDGES) - 1
+        sums, counts = np.zeros(bins), np.zeros(bins, np.int64)
+        for error, depth, mask in zip(self.error, self.truth.depth, self.truth.mask, strict=True):
+            sums += np.histogram(depth[mask], DISTANCE_EDGES, weights=error[mask])[0]
+            counts += np.histogram(depth[mask], DISTANCE_EDGES)[0]
+        return tuple(zip(sums.tolist(), counts.tolist(), strict=True))
+
+    def figures(self, mask: Mask) -> Figures:
+        """Scores over the pixels of a mask."""
+        if self.truth.task == "normal":
+            return normal_figures(angle_scores(self.error, mask))
+        return depth_figures(scores_of(self.shown, self.truth.depth, mask))
+
+    @property
+    def groups(self) -> tuple[GroupPart, ...]:
+        """Scores of each group that has a pixel that counts."""
+        found = []
+        for group in self.truth.groups:
+            mask = self.truth.mask & group.holds(self.truth.instance)
+            if pixels := int(mask.sum()):
+                figures = self.figures(mask)
+                found.append(
+                    GroupPart(kind=group.kind, name=group.name, pixels=pixels, figures=figures)
+                )
+        return tuple(found)
 
 
-def latex(rows: Rows, protocol: Protocol, notes: Sequence[str] = ()) -> str:
-    """A tabular for a paper, with protocol and notes as comments."""
-    heads = ["Method", *rows[0].latex_heads]
-    table_rows = [heads, *([row.name, *row.cells] for row in rows)]
-    body = " \\\\\n".join(" & ".join(cells) for cells in table_rows)
-    columns = "l" + "r" * (len(heads) - 1)
-    table = f"\\begin{{tabular}}{{{columns}}}\n{body} \\\\\n\\end{{tabular}}\n"
-    return "".join(f"% {line}\n" for line in (protocol.describe(), *notes)) + table
+def depth_figures(scores: DepthScores) -> Figures:
+    """By the names of the table's columns."""
+    shares = {f"delta_{limit:.2f}": s for limit, s in zip(DELTAS, scores.delta, strict=True)}
+    return {"rel": scores.rel, "rmse": scores.rmse, "mae": scores.mae, **shares}
 
 
-def write_tables(out: Path, rows: Rows, protocol: Protocol, notes: Sequence[str] = ()) -> None:
-    """scores.md, scores.tex and scores.json in a folder."""
-    write_text(out / "scores.md", markdown(rows, protocol, notes))
-    write_text(out / "scores.tex", latex(rows, protocol, notes))
-    data = {
-        "protocol": asdict(protocol),
-        "notes": list(notes),
-        "rows": [asdict(row) for row in rows],
-    }
-    write_text(out / "scores.json", json.dumps(data, indent=1) + "\n")
+def normal_figures(scores: NormalScores) -> Figures:
+    """By the names of the table's columns."""
+    shares = {f"under_{limit:g}": s for limit, s in zip(SHARES, scores.under, strict=True)}
+    return {"mean": scores.mean, "median": scores.median, "rmse": scores.rmse, **shares}
+
+
+def compare(truth: Truth, predictor: Predictor) -> Outcome:
+    """What a predictor sees in a recording, beside the truth.
+
+    Raises ShardError, naming both, for a prediction that cannot be compared.
+    """
+    prediction = predictor.see(truth.recording)
+    try:
+        check_finite(prediction, truth.mask)
+    except ValueError as error:
+        place = f"{truth.recording.name}, {predictor.name}"
+        raise ShardError(f"{place}: {error}; predict every pixel") from None
+    if truth.task == "normal":
+        return Outcome(truth, prediction, angle_maps(prediction, truth.normal, truth.mask))
+    kind: Domain = "depth" if predictor.kind == "depth" else "disparity"
+    fitted = in_domain(prediction, kind, truth.protocol)
+    depth = aligned_depth(fitted, truth.depth, truth.mask, truth.protocol)
+    return Outcome(truth, depth, relative_error(depth, truth.depth, truth.mask))
+
+
+def relative_error(depth: NDArray[Any], truth: NDArray[Any], mask: Mask) -> NDArray[np.float32]:
+    """(T, H, W) |p - g| / g, NaN outside the mask."""
+    error = np.full(truth.shape, np.nan, np.float32)
+    for t in range(len(truth)):
+        g = truth[t][mask[t]].astype(np.float64)
+        error[t][mask[t]] = np.abs(depth[t][mask[t]] - g) / g
+    return error
+
+
+def part_of(outcome: Outcome, predictor: Predictor, pictures: dict[int, str]) -> Part:
+    """Every figure of an outcome."""
+    truth = outcome.truth
+    figures = outcome.figures(truth.mask)
+    if truth.task == "depth":
+        figures |= _over_frames(outcome)
+    return Part(
+        predictor=predictor.name,
+        recording=truth.recording.name,
+        frames=len(truth.depth),
+        figures=figures,
+        groups=outcome.groups,
+        over_time=outcome.over_time,
+        over_distance=outcome.over_distance,
+        pictures=pictures,
+    )
+
+
+def _over_frames(outcome: Outcome) -> Figures:
+    """What videos alone have: temporal error, and the drift of their scale."""
+    truth, found = outcome.truth, {}
+    poses = truth.recording.world_to_camera
+    drift = scale_drift(outcome.shown, truth.depth, truth.mask)
+    if drift is not None:
+        found["drift"] = drift
+    if len(truth.depth) > 1 and poses is not None:
+        intrinsics = truth.recording.intrinsics
+        found["tae"] = temporal_alignment_error(outcome.shown, truth.depth, intrinsics, poses)
+    return found

@@ -97,3 +97,12 @@ def excerpt(recording: Recording, count: int | None, stride: int = 1) -> Recordi
     """Every `stride`-th frame from the first on, at most `count` of them."""
     numbers = tuple(range(0, len(recording), stride)[:count])
     return recording if len(numbers) == len(recording) else Excerpt(recording, numbers)
+
+
+def origin(recording: Recording) -> tuple[Recording, tuple[int, ...]]:
+    """The stored recording that an excerpt, or an excerpt of one, is of, and which frames."""
+    numbers = tuple(range(len(recording)))
+    while isinstance(recording, Excerpt):
+        numbers = tuple(recording.numbers[number] for number in numbers)
+        recording = recording.whole
+    return recording, numbers

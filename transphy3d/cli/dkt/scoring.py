@@ -1,4 +1,4 @@
-"""`transphy3d dkt eval`: metrics of a model, beside baselines."""
+"""`transphy3d dkt eval | table`: metrics of models beside baselines, and tables of them."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ from transphy3d.cli.dkt.options import (
     dkt_app,
     open_model,
 )
+from transphy3d.cli.options import ProgressStyle
+from transphy3d.progress import make_progress
 
 
 @dkt_app.command(name="eval")
@@ -37,7 +39,18 @@ def evaluate(
     lora: LoraFile = None,
     prompt: PromptFile = None,
     size: SizeText = "480x832",
+    predictions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--predictions",
+            metavar="[NAME=]FOLDER",
+            help="what any program predicted, one .npz a recording; may be repeated",
+        ),
+    ] = None,
     align: Annotated[str, typer.Option("--align", help="video, frame or none")] = "video",
+    domain: Annotated[
+        str, typer.Option("--domain", help="what scale and shift are fitted in: disparity or depth")
+    ] = "disparity",
     region: Annotated[str, typer.Option("--region", help="all or objects")] = "all",
     max_depth: Annotated[
         float | None, typer.Option("--max-depth", help="metres; truth beyond is left out")
@@ -46,26 +59,76 @@ def evaluate(
         int | None, typer.Option("--frames", min=1, help="of each video, from its first on")
     ] = None,
     stride: Annotated[int, typer.Option("--stride", min=1, help="take every n-th frame")] = 1,
+    resize: Annotated[
+        str, typer.Option("--resize", help="predictions of another size: none refuses, or bilinear")
+    ] = "none",
+    pictures: Annotated[
+        int, typer.Option("--pictures", min=0, help="frames to paint, evenly chosen over all")
+    ] = 12,
     device: DeviceName = "auto",
     dtype: TypeName = "bfloat16",
+    progress: ProgressStyle = "auto",
 ) -> None:
-    """Depth or normal metrics of a model and of baselines; without a model, of baselines alone."""
-    from transphy3d.dkt.evaluate import baselines, open_trial, rows
-    from transphy3d.dkt.look import make_protocol, make_settings, sequence_predictor
-    from transphy3d.dkt.score import markdown, write_tables
+    """Depth or normal metrics of models and of baselines; goes on where it stopped."""
+    from transphy3d.dkt.evaluate import Evaluation
+    from transphy3d.dkt.evaluate import evaluate as run_evaluation
+    from transphy3d.dkt.evaluation_report import write_report
+    from transphy3d.dkt.look import make_settings
+    from transphy3d.dkt.predictions import read_place, stored_predictor
+    from transphy3d.dkt.predictors import baselines, model_predictor
+    from transphy3d.dkt.results import markdown, write_results
+    from transphy3d.dkt.trial import make_protocol, open_trial
     from transphy3d.errors import JobError
 
-    protocol = make_protocol(align, region, max_depth, frames, stride)
+    protocol = make_protocol(
+        align=align,
+        domain=domain,
+        region=region,
+        max_depth=max_depth,
+        frames=frames,
+        stride=stride,
+        resize=resize,
+    )
     settings = make_settings(
         task=task, size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
     )
     if bool(network) != bool(vae):
         raise JobError("--network and --vae belong together; name both, or neither for baselines")
+    places = [read_place(text) for text in predictions or ()]
     trial = open_trial(path, set_name, split, protocol, settings.task)
     predictors = baselines(trial, settings.task)
+    for name, folder in places:
+        predictors.append(stored_predictor(name, folder, trial, settings.task, protocol))
     if network and vae:
         model = open_model(network, vae, prompt, lora, device, dtype)
-        predictors["model"] = sequence_predictor(model, settings)
-    table = rows(trial, predictors, protocol, settings.task)
-    write_tables(out, table, protocol, trial.notes)
-    print(markdown(table, protocol, trial.notes), end="")
+        files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt}
+        predictors.append(model_predictor(model, settings, files))
+    reporter = make_progress(progress)
+    try:
+        what = Evaluation(trial, predictors, protocol, settings.task, pictures)
+        results = run_evaluation(what, out, reporter)
+    finally:
+        reporter.close()
+    write_results(out, results)
+    write_report(out, results)
+    print(markdown(results), end="")
+
+
+@dkt_app.command()
+def table(
+    sources: Annotated[
+        list[str],
+        typer.Argument(metavar="[TITLE=]SCORES...", help="scores.json of evaluations, or folders"),
+    ],
+    figures: Annotated[
+        str | None, typer.Option("--figures", help="of these only, with commas, as rel,delta_1.05")
+    ] = None,
+    layout: Annotated[str, typer.Option("--layout", help="markdown or latex")] = "markdown",
+    mixed: Annotated[
+        bool, typer.Option("--mixed", help="join evaluations of different protocols or models")
+    ] = False,
+) -> None:
+    """One table of several evaluations, as papers print them."""
+    from transphy3d.dkt.joined import join
+
+    print(join(sources, figures, layout, mixed=mixed), end="")
