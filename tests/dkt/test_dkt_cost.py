@@ -32,6 +32,21 @@ def test_a_look_costs_what_its_products_add_up_to():
     )
 
 
+def test_a_folded_context_saves_all_but_three_keys_of_cross_attention():
+    dim, blocks, tokens, spared = 1536, 30, 30 * 52, 512 + 257 - 3
+    saved = forward_flops("1.3B", 1) - forward_flops("1.3B", 1, folded=True)
+    attention, projections = 4 * tokens * spared * dim, 2 * (spared + 3) * 2 * dim * dim
+    assert saved == pytest.approx(blocks * (attention + projections), rel=0.05)
+
+
+def test_a_lora_beside_the_weights_costs_its_own_products():
+    dim, ffn, blocks, tokens, text = 1536, 8960, 30, 30 * 52, 512
+    spent = forward_flops("1.3B", 1, rank=128) - forward_flops("1.3B", 1)
+    of_tokens = 6 * 2 * dim + 2 * (dim + ffn)
+    by_hand = 2 * 128 * (tokens * of_tokens + text * 2 * 2 * dim)
+    assert spent == pytest.approx(blocks * by_hand, rel=0.001)
+
+
 def test_cost_grows_faster_than_length():
     one, six = forward_flops("1.3B", 1), forward_flops("1.3B", 6)
     assert 6 < six / one < 12

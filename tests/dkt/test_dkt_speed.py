@@ -1,6 +1,10 @@
 """What makes inference faster leaves its result alone."""
 
 import copy
+import json
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -127,3 +131,21 @@ def test_another_back_end_attends_alike():
     plain = seen(trained(), Speed())
     other = seen(trained(), Speed(attention="_native_math"))
     torch.testing.assert_close(other, plain, atol=1e-5, rtol=0)
+
+
+def test_the_benchmark_climbs_its_ladder_on_a_tiny_model(tmp_path):
+    script = Path(__file__).parents[2] / "benchmarks/dkt_speed.py"
+    options = ["--tiny", "--frames", "9", "--repeats", "1", "--no-compile", "--json"]
+    done = subprocess.run(
+        [sys.executable, script, *options, tmp_path / "found.json"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "tiny model: nothing here is a figure of the real one" in done.stdout
+    found = json.loads((tmp_path / "found.json").read_text())
+    names = [rung["name"] for rung in found["rungs"]]
+    assert names[:3] == ["LoRA beside the weights", "as released", "+ folded context"]
+    for rung in found["rungs"]:
+        assert rung["ms"] == pytest.approx(sum(rung["stages_ms"].values()))

@@ -13,6 +13,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from torch.utils.flop_counter import FlopCounterMode
 
 from transphy3d.dkt import lora
+from transphy3d.dkt.fold import fold_tokens
 from transphy3d.dkt.wan import (
     IMAGE_TOKENS,
     IMAGE_WIDTH,
@@ -57,18 +58,35 @@ def _network(size: Size) -> WanTransformer3DModel:
         return WanTransformer3DModel(**network_config(size))
 
 
-def forward_flops(size: Size, latents: int, picture: tuple[int, int] = (480, 832)) -> int:
-    """FLOPs of one look at a window of `latents` at (height, width) pixels."""
+def forward_flops(
+    size: Size,
+    latents: int,
+    picture: tuple[int, int] = (480, 832),
+    *,
+    rank: int = 0,
+    folded: bool = False,
+) -> int:
+    """FLOPs of one look at a window of `latents` at (height, width) pixels.
+
+    rank : of a LoRA beside the weights; folded : whether the context, with a prompt of two
+        tokens, was computed before
+    """
     network = _network(size).eval()
     height, width = (side // PIXELS_PER_LATENT for side in picture)
-    with torch.device("meta"), FlopCounterMode(display=False) as counter, torch.no_grad():
-        network(
-            hidden_states=torch.empty(1, 3 * LATENT_CHANNELS, latents, height, width),
-            timestep=torch.empty(1),
-            encoder_hidden_states=torch.empty(1, TEXT_TOKENS, TEXT_WIDTH),
-            encoder_hidden_states_image=torch.empty(1, IMAGE_TOKENS, IMAGE_WIDTH),
-            return_dict=False,
-        )
+    with torch.device("meta"), torch.no_grad():
+        if rank:
+            lora.attach(network, rank)
+        if folded:
+            text, image = torch.empty(3, TEXT_WIDTH), torch.empty(1, IMAGE_WIDTH)
+            fold_tokens(network, text, torch.ones(3), image)
+        with FlopCounterMode(display=False) as counter:
+            network(
+                hidden_states=torch.empty(1, 3 * LATENT_CHANNELS, latents, height, width),
+                timestep=torch.empty(1),
+                encoder_hidden_states=torch.empty(1, TEXT_TOKENS, TEXT_WIDTH),
+                encoder_hidden_states_image=torch.empty(1, IMAGE_TOKENS, IMAGE_WIDTH),
+                return_dict=False,
+            )
     return int(counter.get_total_flops())
 
 
@@ -99,8 +117,11 @@ def _codec(picture: tuple[int, int], frames: int) -> tuple[int, int]:
     return int(encoding.get_total_flops()), int(decoding.get_total_flops())
 
 
-def flops_per_frame(size: Size, windows: Windows, steps: int = 5) -> float:
+def flops_per_frame(
+    size: Size, windows: Windows, steps: int = 5, *, rank: int = 0, folded: bool = False
+) -> float:
     """FLOPs for one frame of a long video: every step's windows, encoding and decoding."""
     fresh = (windows.length - windows.overlap) * FRAMES_PER_LATENT
+    look = forward_flops(size, windows.length, rank=rank, folded=folded)
     codec = codec_flops()
-    return steps * forward_flops(size, windows.length) / fresh + codec.encode + codec.decode
+    return steps * look / fresh + codec.encode + codec.decode

@@ -57,14 +57,20 @@ class FoldedContext(torch.nn.Module):
         return shown
 
 
-@torch.no_grad()
 def fold(network: WanTransformer3DModel, context: Context) -> None:
     """Give every block its cross-attention to `context`, which the network sees from now on."""
-    embedder = network.condition_embedder
     known = context.to(network.patch_embedding.weight)
     tokens, counts = torch.unique(known.text[0], dim=0, return_counts=True)
-    text = embedder.text_embedder(tokens)
-    image = embedder.image_embedder(known.image[:, :1])[0]
+    fold_tokens(network, tokens, counts, known.image[0, :1])
+
+
+@torch.no_grad()
+def fold_tokens(
+    network: WanTransformer3DModel, tokens: torch.Tensor, counts: torch.Tensor, image: torch.Tensor
+) -> None:
+    """The same for text tokens (K, C), each met `counts` (K,) times, and one image token (1, C)."""
+    embedder = network.condition_embedder
+    text, shown = embedder.text_embedder(tokens), embedder.image_embedder(image)
     rises = counts.log().to(text).reshape(1, 1, 1, -1)
     for block in network.blocks:
         attn = block.attn2
@@ -75,6 +81,6 @@ def fold(network: WanTransformer3DModel, context: Context) -> None:
                 keys.transpose(0, 1)[None],
                 values.transpose(0, 1)[None],
                 rises,
-                attn.add_v_proj(image)[0],
+                attn.add_v_proj(shown)[0],
             )
         )
