@@ -1,22 +1,31 @@
 """The cache of encoded clips: exact, resumable, shared, and never used for other data."""
 
+import errno
+import json
+import shutil
+
 import dkt_run
 import h5py
 import numpy as np
 import pytest
+import set_fixtures
 import tiny_dkt
 import torch
+from command_line import run_cli
+from synthetic import make
 
-from transphy3d.dkt.data import known, picture, target
+from transphy3d.dkt import cache as cache_module
+from transphy3d.dkt.config import load_training_job
+from transphy3d.dkt.data import known, open_clips, picture, target
 from transphy3d.dkt.latents import (
-    CachePlan,
     LatentClips,
-    cache_folder,
+    cached_sources,
     encode_pixels,
     fill_cache,
-    fingerprint,
+    open_latents,
 )
 from transphy3d.dkt.log import read_log
+from transphy3d.dkt.prepare import prepare_clips
 from transphy3d.dkt.train import train
 from transphy3d.errors import JobError, ShardError
 from transphy3d.progress import make_progress
@@ -24,8 +33,9 @@ from transphy3d.shards.draws import Draw
 from transphy3d.shards.framing import covering
 from transphy3d.shards.reader import open_dataset
 from transphy3d.shards.torch_clips import clip_item
+from transphy3d.wording import file_size
 
-PLAN = CachePlan("depth", (32, 48), latents=2, every=3, flips=True)
+QUIET = make_progress("json")
 
 
 @pytest.fixture(scope="module")
@@ -33,18 +43,38 @@ def root(tmp_path_factory):
     return dkt_run.lay_out(tmp_path_factory.mktemp("latents"))
 
 
+def job(root, clips="", name="cached", data=None, **top):
+    """The tiny job from a cache, with other keys of `clips` and of the job."""
+    text = dkt_run.JOB.format(steps=2, ema=0)
+    text = text.replace("tokens: 2, flip: 0.5", f"tokens: 2, flip: 0.5, shifts: false{clips}")
+    text = text.replace("- {path: shards}", data or "- {path: shards}")
+    for key, value in top.items():
+        text = text.replace(f"{key}: ", f"{key}: {value} #", 1)
+    path = root / f"{name}.yaml"
+    path.write_text(text)
+    return load_training_job(path)
+
+
+def cached(root, folder="cache", every=3, clips="", **others):
+    return job(root, f", cache: {folder}, cache_every: {every}{clips}", **others)
+
+
 @pytest.fixture(scope="module")
 def filled(root):
-    source, vae = open_dataset(root / "shards"), tiny_dkt.vae()
-    assert list(fill_cache(root / "cache", source, vae, PLAN, (0, 1))) == [(1, 2), (2, 2)]
-    return cache_folder(root / "cache", fingerprint(PLAN, vae, source))
+    """The folder of a whole cache."""
+    sources = cached_sources(cached(root), tiny_dkt.vae())
+    assert list(fill_cache(sources, tiny_dkt.vae())) == [(1, 2), (2, 2)]
+    return sources[0].cache.folder
 
 
 def test_entries_equal_encoding_while_training(root, filled):
     recording = open_dataset(root / "shards")[0]
-    with h5py.File(filled / f"{recording.name}.h5") as file:
-        assert file["first_frame"][:].tolist() == [0, 0, 3, 3]
+    path = next(filled.glob(f"{recording.name}-*.h5"))
+    with h5py.File(path) as file:
+        assert file["first_frame"][:].tolist() == [0, 0, 3, 3, 6, 6, 9, 9]
+        assert not file["picture"][6][:, 1].any()  # of one latent: only the last frame is left
         for entry, flip in ((2, False), (3, True)):
+            assert file["flipped"][entry] == flip
             framing = covering((72, 96), (32, 48), flip=flip)
             item = clip_item(recording, np.arange(3, 8), framing, ("rgb", "disparity"))
             batch = {name: value[None] for name, value in item.items()}
@@ -58,67 +88,212 @@ def test_entries_equal_encoding_while_training(root, filled):
                 torch.testing.assert_close(stored, value, atol=2e-3, rtol=1e-3)
 
 
-def test_a_short_clip_is_the_start_of_a_long_entry(root):
+def test_a_short_clip_is_the_start_of_a_long_entry():
     vae = tiny_dkt.vae()
     video = torch.rand(1, 3, 9, 32, 48) * 2 - 1
     assert torch.equal(encode_pixels(video, vae)[:, :, :2], encode_pixels(video[:, :, :5], vae))
 
 
-def test_filling_again_encodes_nothing(root, filled):
-    before = {path.name: path.stat().st_mtime_ns for path in filled.glob("*.h5")}
-    source = open_dataset(root / "shards")
-    list(fill_cache(root / "cache", source, tiny_dkt.vae(), PLAN, (0, 1)))
-    assert {path.name: path.stat().st_mtime_ns for path in filled.glob("*.h5")} == before
-
-
-def test_shares_fill_one_cache_together(root, filled):
-    source = open_dataset(root / "shards")
-    for share in ((1, 2), (0, 2)):
-        list(fill_cache(root / "shared", source, tiny_dkt.vae(), PLAN, share))
-    assert sorted(p.name for p in (root / "shared" / filled.name).iterdir()) == sorted(
-        p.name for p in filled.iterdir()
-    )
-
-
-@pytest.mark.parametrize("what", ["vae", "size", "task"])
-def test_other_weights_sizes_and_tasks_have_another_cache(root, filled, what):
-    vae = tiny_dkt.vae(seed=1 if what == "vae" else 0)
-    changes = {"size": {"size": (48, 48)}, "task": {"task": "normal"}}.get(what, {})
-    plan = CachePlan(**(vars(PLAN) | changes))
-    facts = fingerprint(plan, vae, open_dataset(root / "shards"))
-    assert cache_folder(root / "cache", facts) != filled
+def test_training_from_a_cache_has_the_losses_of_encoding_while_training(root):
+    every_start = cached(root, "dense", every=1, name="dense")
     with pytest.raises(ShardError, match="dkt prepare"):
-        LatentClips(root / "cache", facts, flip=0.5, seed=0)
-
-
-def test_clips_are_drawn_by_number_alone(root, filled):
-    facts = fingerprint(PLAN, tiny_dkt.vae(), open_dataset(root / "shards"))
-    clips = LatentClips(root / "cache", facts, flip=0.5, seed=0)
-    item = clips[Draw(3, 5)]
-    assert item["picture"].shape == (16, 2, 4, 6) and item["known"].shape == (1, 2, 4, 6)
-    assert clips[Draw(3, 1)]["target"].shape == (16, 1, 4, 6)
-    assert torch.equal(clips[Draw(3, 1)]["target"], item["target"][:, :1])
-
-
-def cached_job(root, shifts="false"):
-    path = root / "cached.yaml"
-    text = dkt_run.JOB.format(steps=2, ema=0)
-    path.write_text(
-        text.replace("flip: 0.5", f"flip: 0.5, shifts: {shifts}, cache: trained-on, cache_every: 3")
+        train(every_start, root / "too-early", QUIET)
+    prepare_clips(every_start, (0, 1), "cpu", QUIET)
+    train(every_start, root / "from-cache", QUIET)
+    train(job(root, name="online"), root / "online", QUIET)
+    from_cache, online = (
+        [line["loss"] for line in read_log(root / name) if "loss" in line]
+        for name in ("from-cache", "online")
     )
-    return dkt_run.load_training_job(path)
+    assert len(online) == 2 and online[0] != online[1]
+    np.testing.assert_allclose(from_cache, online, rtol=1e-3)
 
 
-def test_training_goes_from_a_cache(root):
-    job = cached_job(root)
-    source = open_dataset(root / "shards")
-    with pytest.raises(ShardError, match="dkt prepare"):
-        train(job, root / "too-early", make_progress("json"))
-    list(fill_cache(root / "trained-on", source, tiny_dkt.vae(), CachePlan.of(job), (0, 1)))
-    train(job, root / "from-cache", make_progress("json"))
-    assert [line["step"] for line in read_log(root / "from-cache") if "loss" in line] == [1, 2]
+def test_every_draw_is_the_one_of_pictures(root):
+    """Same recording, same first frame, same side, whatever the length."""
+    dense = cached(root, "dense", every=1, name="dense")
+    prepare_clips(dense, (0, 1), "cpu", QUIET)
+    latents, pictures = open_latents(dense, tiny_dkt.vae()), open_clips(dense)
+    for number in range(6):
+        draw = Draw(number, 5 if number % 2 else 1)
+        batch = {name: value[None] for name, value in pictures[draw].items()}
+        expected = encode_pixels(target(batch, "depth"), tiny_dkt.vae())[0]
+        torch.testing.assert_close(latents[draw]["target"], expected, atol=2e-3, rtol=1e-3)
+
+
+def test_filling_again_encodes_nothing_but_what_is_damaged(root, filled):
+    paths = sorted(filled.glob("*.h5"))
+    before = [path.stat().st_mtime_ns for path in paths]
+    sources = cached_sources(cached(root), tiny_dkt.vae())
+    list(fill_cache(sources, tiny_dkt.vae()))
+    assert [path.stat().st_mtime_ns for path in paths] == before
+    whole = paths[0].read_bytes()
+    for left in (whole[:3000], b""):
+        paths[0].write_bytes(left)
+        list(fill_cache(sources, tiny_dkt.vae()))
+        assert paths[0].read_bytes() == whole
+    assert paths[1].stat().st_mtime_ns == before[1]
+
+
+def test_more_data_adds_to_a_cache(root, tmp_path):
+    shutil.copytree(root / "shards", tmp_path / "shards")
+    for name in ("network", "vae"):
+        (tmp_path / name).symlink_to(root / name)
+    prepare_clips(cached(tmp_path), (0, 1), "cpu", QUIET)
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "cache").rglob("*.h5")}
+    make(tmp_path / "shards/000002.h5", frames=10, index=2)
+    with pytest.raises(ShardError, match=r"1 of 3 recordings are not encoded, the first is 000002"):
+        open_latents(cached(tmp_path), tiny_dkt.vae())
+    prepare_clips(cached(tmp_path), (0, 1), "cpu", QUIET)
+    assert all(path.stat().st_mtime_ns == then for path, then in kept.items())
+    assert len(open_latents(cached(tmp_path), tiny_dkt.vae())) == len(kept) + 1 == 3
+
+
+def test_shares_fill_one_cache_together_also_twice_at_once(root, filled):
+    sources = cached_sources(cached(root, "shared", name="shared"), tiny_dkt.vae())
+    runs = [fill_cache(sources, tiny_dkt.vae(), share) for share in ((1, 2), (0, 2), (0, 2))]
+    assert [next(run) for run in runs] == [(1, 1)] * 3
+    assert [list(run) for run in runs] == [[], [], []]
+    there = {p.name: p.read_bytes() for p in (root / "shared" / filled.name).iterdir()}
+    assert there == {p.name: p.read_bytes() for p in filled.iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clips": ", cache_every: 5"}, r"differs in every \(3, not 5\)"),
+        ({"task": "normal"}, r"differs in task \(depth, not normal\)"),
+        ({}, "differs in autoencoder;"),
+    ],
+)
+def test_other_weights_sizes_and_tasks_have_another_cache_and_the_error_says_which(
+    root, filled, change, words
+):
+    clips = {"every": 5} if "clips" in change else {}
+    other = cached(root, name="other", **clips, **{k: v for k, v in change.items() if k == "task"})
+    with pytest.raises(ShardError, match=words) as caught:
+        open_latents(other, tiny_dkt.vae(seed=0 if change else 1))
+    assert "dkt prepare" in str(caught.value)
+
+
+def test_the_autoencoders_statistics_belong_to_the_fingerprint(root, filled):
+    vae = tiny_dkt.vae()
+    vae.register_to_config(latents_std=[2.0] * 16)
+    source = cached_sources(cached(root), vae)[0]
+    assert source.cache.folder != filled
+
+
+def test_sequences_that_another_job_made_are_not_taken_for_these(root, filled, tmp_path):
+    for index in range(2):
+        make(tmp_path / f"{index:06d}.h5", frames=10, index=index)
+        with h5py.File(tmp_path / f"{index:06d}.h5", "r+") as file:
+            next(iter(file.values())).attrs["job_sha256"] = "1" * 64
+    other = cached(root, data=f"- {{path: {tmp_path}}}", name="elsewhere")
+    with pytest.raises(ShardError, match="2 of 2 recordings are not encoded"):
+        open_latents(other, tiny_dkt.vae())
+
+
+def test_damage_is_told_with_the_file(root, filled):
+    source = cached_sources(cached(root), tiny_dkt.vae())[0]
+    clips = LatentClips(source, flip=0.5, seed=0)
+    path = clips.files[0]
+    whole = path.read_bytes()
+    with h5py.File(path) as file:
+        place = file["target"].id.get_chunk_info(0).byte_offset
+    try:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1
+        for damaged in (bytes(flipped), whole[:3000]):
+            path.write_bytes(damaged)
+            with pytest.raises(ShardError, match=rf"{path.name}: is missing or damaged .*remove"):
+                [clips[Draw(number, 1)] for number in range(16)]
+    finally:
+        path.write_bytes(whole)
+
+
+def test_a_full_disk_leaves_whole_files_and_is_gone_on_from(root, monkeypatch):
+    full = cached(root, "full", name="full")
+    write, written = cache_module.write_bytes, []
+
+    def fail_second(path, data):
+        if written:
+            raise OSError(errno.ENOSPC, "No space left on device", str(path))
+        written.append(path)
+        write(path, data)
+
+    monkeypatch.setattr(cache_module, "write_bytes", fail_second)
+    with pytest.raises(OSError, match="No space left"):
+        prepare_clips(full, (0, 1), "cpu", QUIET)
+    monkeypatch.undo()
+    assert list((root / "full").rglob("*.h5")) == written
+    before = written[0].stat().st_mtime_ns
+    prepare_clips(full, (0, 1), "cpu", QUIET)
+    assert written[0].stat().st_mtime_ns == before
+    assert len(open_latents(full, tiny_dkt.vae())) == 2
+
+
+def test_recordings_shorter_than_the_longest_clip_serve_shorter_ones(root):
+    """Ten frames hold clips of two latents, and entries of two, not of five."""
+    make(root / "mixed/000000.h5", frames=18, index=0)
+    make(root / "mixed/000001.h5", frames=10, index=1)
+    longer = job(root, ", cache: mixed-cache", name="mixed", data="- {path: mixed}")
+    clips = longer.clips.model_copy(update={"latents": [2, 5], "tokens": 5})
+    mixed = longer.model_copy(update={"clips": clips})
+    prepare_clips(mixed, (0, 1), "cpu", QUIET)
+    latents = open_latents(mixed, tiny_dkt.vae())
+    assert len(latents) == 2
+    assert all(latents[Draw(n, 17)]["target"].shape == (16, 5, 4, 6) for n in range(4))
+    shown = [latents[Draw(n, 5)]["picture"] for n in range(4)]
+    assert all(item.shape == (16, 2, 4, 6) for item in shown)
+    too_long = mixed.model_copy(update={"clips": clips.model_copy(update={"latents": [6]})})
+    with pytest.raises(
+        ShardError, match="longest clips have 21 frames and the longest recording 18"
+    ):
+        open_latents(too_long, tiny_dkt.vae())
+
+
+def test_public_sets_are_cached_too_still_ones_as_single_frames(root, tmp_path):
+    set_fixtures.released(tmp_path / "tars", count=6)
+    set_fixtures.hiss(tmp_path / "hiss", count=3)
+    data = (
+        f"- {{path: {tmp_path}/tars, set: released}}\n"
+        f"  - {{path: {tmp_path}/hiss, set: hiss}}\n  - {{path: shards}}"
+    )
+    public = cached(root, "public", name="public", data=data)
+    sources = cached_sources(public, tiny_dkt.vae())
+    total = sum(len(source.numbers) for source in sources)
+    assert list(fill_cache(sources, tiny_dkt.vae()))[-1] == (total, total)
+    assert [source.plan.latents for source in sources] == [2, 1, 2]
+    latents = open_latents(public, tiny_dkt.vae())
+    still = [latents[Draw(n, 1)] for n in range(6)]
+    assert {int(item["part"]) for item in still} == {0, 1, 2}
+    moving = [latents[Draw(n, 5)] for n in range(6)]
+    assert {int(item["part"]) for item in moving} == {0, 2}
+    assert all(item["target"].shape == (16, 2, 4, 6) for item in moving)
+
+
+def test_the_command_tells_the_size_and_how_far_it_is(root):
+    cached(root, "by-command", name="command")
+    said = run_cli(
+        *("dkt", "prepare", root / "command.yaml", "--device", "cpu", "--progress", "json")
+    )
+    assert said.returncode == 0, said.stderr
+    assert said.stdout.strip() == str(root / "by-command")
+    events = [json.loads(line) for line in said.stderr.splitlines() if line.startswith("{")]
+    two_files_of_eight_entries = 2 * 8 * (2 * 16 + 1) * 2 * 4 * 6 * 2
+    assert events[0]["event"] == "cache"
+    assert events[0]["takes"] == file_size(two_files_of_eight_entries)
+    assert events[-1] == {"event": "sequences", "done": 2, "total": 2}
 
 
 def test_a_cache_cannot_hold_what_is_cut_anywhere(root):
-    with pytest.raises(JobError, match="shifts: false"):
-        cached_job(root, shifts="true")
+    path = root / "cached.yaml"
+    cached(root)
+    path.write_text(path.read_text().replace("shifts: false", "shifts: true"))
+    with pytest.raises(JobError, match="set shifts: false"):
+        load_training_job(path)
+
+
+def test_a_job_without_a_cache_has_nothing_to_prepare(root):
+    with pytest.raises(JobError, match=r"clips\.cache: is not set"):
+        prepare_clips(job(root, name="none"), (0, 1), "cpu", QUIET)

@@ -21,10 +21,10 @@ Count = Annotated[int, Field(ge=1)]
 class BaseConfig(Section):
     """The model that is adapted."""
 
-    network: str = Field(description="diffusers folder of Wan2.1-Fun-Control's transformer")
-    vae: str = Field(description="diffusers folder of the Wan2.1 autoencoder")
+    network: str = Field(description="folder of Wan2.1-Fun-Control, as downloaded or of diffusers")
+    vae: str = Field(description="folder of Wan2.1's autoencoder, as downloaded or of diffusers")
     prompt: str | None = Field(
-        None, description="file of the task's embedded prompt (`dkt prepare`); null: no prompt"
+        None, description="file of the task's embedded prompt (`dkt embed`); null: no prompt"
     )
     rank: Annotated[int, Field(ge=1, le=1024)] = Field(128, description="rank of the LoRA")
     dtype: Literal["bfloat16", "float32"] = Field(
@@ -144,13 +144,6 @@ class TrainingJob(Section):
     loss: LossConfig = LossConfig()
     validation: ValidationConfig = ValidationConfig()
     run: RunConfig = RunConfig()
-
-    @model_validator(mode="after")
-    def _cached(self) -> TrainingJob:
-        others = [source.set for source in self.data if source.set != SHARDS]
-        if self.clips.cache and others:
-            raise ValueError(f"cache: holds clips of shards, and data names {others[0]}; set null")
-        return self
 
 
 def load_training_job(path: Path | str, overrides: dict[str, Any] | None = None) -> TrainingJob:

@@ -1,10 +1,4 @@
-"""A cache of encoded clips, since the autoencoder is frozen and costs as much as a training step.
-
-One HDF5 file a sequence, under a folder named by the fingerprint of all that changes a latent:
-
-    <fingerprint>/cache.json        what the fingerprint was made of
-    <fingerprint>/000123.h5         picture, target (N, 16, T, h, w) and known (N, T, h, w) float16,
-                                    first_frame (N,) int64, flipped (N,) bool
+"""Clips encoded ahead of training, since the autoencoder is frozen and costs as much as a step.
 
 The autoencoder is causal, so the first latents of a clip are the latents of its first frames:
 one entry serves every shorter length.
@@ -12,82 +6,45 @@ one entry serves every shorter length.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Sequence as SequenceOf
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import torch
 from diffusers import AutoencoderKLWan
+from numpy.typing import NDArray
 from torch.utils.data import Dataset
 
-from transphy3d.dkt.config import Task, TrainingJob
-from transphy3d.dkt.data import CHANNELS, frames_of, known, picture, target
+from transphy3d.dkt.cache import (
+    Cache,
+    CachePlan,
+    codec_facts,
+    is_whole,
+    read_entry,
+    write_entries,
+)
+from transphy3d.dkt.config import SHARDS, SourceConfig, TrainingJob
+from transphy3d.dkt.data import (
+    CHANNELS,
+    frames_of,
+    is_frame_wise,
+    known,
+    open_source,
+    picture,
+    target,
+)
+from transphy3d.dkt.sets import set_kind
 from transphy3d.dkt.wan import normalise
+from transphy3d.dkt.windows import FRAMES_PER_LATENT
 from transphy3d.errors import ShardError
-from transphy3d.files import canonical_json, replacing, sha256_text, write_json
-from transphy3d.shards.draws import Draw, generator, place
+from transphy3d.shards.draws import Draw, place
 from transphy3d.shards.framing import covering
-from transphy3d.shards.reader import Dataset as Shards
-from transphy3d.shards.reader import open_dataset
-from transphy3d.shards.torch_clips import Drawable, Item, Mixture, clip_item
-
-CACHE_VERSION = 1
-NAME_LENGTH = 16
-
-
-@dataclass(frozen=True)
-class CachePlan:
-    """What is encoded of each sequence.
-
-    size : (height, width); latents : length of an entry
-    every : frames from one entry's first frame to the next's; flips : also mirrored
-    """
-
-    task: Task
-    size: tuple[int, int]
-    latents: int
-    every: int
-    flips: bool
-
-    @staticmethod
-    def of(job: TrainingJob) -> CachePlan:
-        """What a job's training will ask for."""
-        clips = job.clips
-        return CachePlan(
-            job.task, clips.size, max(clips.latents), clips.cache_every, clips.flip > 0
-        )
-
-    def starts(self, frames: int) -> range:
-        """First frames of the entries of a sequence."""
-        return range(0, frames - frames_of(self.latents) + 1, self.every)
-
-
-def fingerprint(plan: CachePlan, vae: AutoencoderKLWan, source: Shards) -> dict[str, Any]:
-    """Everything that a latent depends on, as plain data."""
-    return {
-        "version": CACHE_VERSION,
-        "plan": vars(plan),
-        "vae": weights_sha256(vae),
-        "sequences": [f"{s.name} {s.attributes['job_sha256']}" for s in source],
-    }
-
-
-def weights_sha256(model: torch.nn.Module) -> str:
-    """SHA-256 of a model's weights, their names and types."""
-    digest = hashlib.sha256()
-    for name, value in sorted(model.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
-def cache_folder(root: Path, facts: dict[str, Any]) -> Path:
-    """Where the latents of these facts lie."""
-    return root / sha256_text(canonical_json(facts))[:NAME_LENGTH]
+from transphy3d.shards.recording import Recording
+from transphy3d.shards.torch_clips import Drawable, Item, Mixture, clip_item, draw_clip
+from transphy3d.wording import plural
 
 
 @torch.no_grad()
@@ -97,53 +54,101 @@ def encode_pixels(pixels: torch.Tensor, vae: AutoencoderKLWan) -> torch.Tensor:
     return normalise(hidden, vae)
 
 
-def fill_cache(
-    root: Path, source: Shards, vae: AutoencoderKLWan, plan: CachePlan, share: tuple[int, int]
-) -> Iterator[tuple[int, int]]:
-    """Encode the sequences that are not there yet; yields (done, all) after each.
+@dataclass(frozen=True)
+class CachedSource:
+    """One data set and where its latents belong.
 
-    share : (k, n) to take every n-th sequence from k on, so that n GPUs fill one cache
+    numbers : of the recordings that are long enough for the shortest clip
+    origin : what set it is, and which part
     """
-    facts = fingerprint(plan, vae, source)
-    folder = cache_folder(root, facts)
-    if not (folder / "cache.json").exists():
-        write_json(folder / "cache.json", facts)
-    mine = range(share[0], len(source), share[1])
-    for done, number in enumerate(mine, 1):
-        path = folder / f"{source[number].name}.h5"
-        if not path.exists() and len(plan.starts(len(source[number]))):
-            _encode_sequence(path, source, number, vae, plan)
+
+    recordings: SequenceOf[Recording]
+    numbers: SequenceOf[int]
+    plan: CachePlan
+    cache: Cache
+    origin: str
+
+    def path(self, number: int) -> Path:
+        """The file of a recording."""
+        return self.cache.path(self.recordings[number], self.origin)
+
+    def bytes(self) -> int:
+        """What all files take, nearly."""
+        return sum(self.plan.bytes(len(self.recordings[number])) for number in self.numbers)
+
+
+def cached_source(job: TrainingJob, source: SourceConfig, codec: Mapping[str, Any]) -> CachedSource:
+    """What a job's training will ask of the cache for one of its data sets.
+
+    codec : `codec_facts` of the autoencoder. Raises ShardError for a data set that is not there.
+    """
+    clips, still = job.clips, is_frame_wise(source)
+    longest = 1 if still else max(clips.latents)
+    plan = CachePlan(job.task, clips.size, longest, clips.cache_every, clips.flip > 0)
+    recordings = open_source(source, job.task)
+    shortest = 1 if still else frames_of(min(clips.latents))
+    numbers = [number for number, r in enumerate(recordings) if len(r) >= shortest]
+    cache = Cache.of(Path(clips.cache or ""), plan, codec)
+    return CachedSource(recordings, numbers, plan, cache, _origin(source))
+
+
+def _origin(source: SourceConfig) -> str:
+    if source.set == SHARDS:
+        return SHARDS
+    return f"{source.set} {source.split or set_kind(source.set).train}"
+
+
+def cached_sources(job: TrainingJob, vae: AutoencoderKLWan) -> list[CachedSource]:
+    """All data sets of a job."""
+    codec = codec_facts(vae)
+    return [cached_source(job, source, codec) for source in job.data]
+
+
+def fill_cache(
+    sources: SequenceOf[CachedSource], vae: AutoencoderKLWan, share: tuple[int, int] = (0, 1)
+) -> Iterator[tuple[int, int]]:
+    """Encode the recordings that are not there whole; yields (done, all) after each.
+
+    share : (k, n) to take every n-th recording from k on, so that n GPUs fill one cache. Two that
+        take the same one waste time, but spoil nothing
+    """
+    work = [(source, number) for source in sources for number in source.numbers]
+    mine = work[share[0] :: share[1]]
+    for done, (source, number) in enumerate(mine, 1):
+        recording, path = source.recordings[number], source.path(number)
+        source.cache.claim()
+        if not is_whole(path, len(source.plan.entries(len(recording)))):
+            write_entries(path, _encode(recording, source.plan, vae))
         yield done, len(mine)
 
 
-def _encode_sequence(
-    path: Path, source: Shards, number: int, vae: AutoencoderKLWan, plan: CachePlan
-) -> None:
-    recording = source[number]
-    places = [
-        (start, flip)
-        for start in plan.starts(len(recording))
-        for flip in ((False, True) if plan.flips else (False,))
-    ]
+def _encode(recording: Recording, plan: CachePlan, vae: AutoencoderKLWan) -> dict[str, Any]:
+    places = plan.entries(len(recording))
     entries = [_entry(recording, start, flip, vae, plan) for start, flip in places]
-    with replacing(path) as scratch, h5py.File(scratch, "w") as file:
-        for name in entries[0]:
-            file[name] = np.concatenate([entry[name] for entry in entries])
-        file["first_frame"] = np.array([start for start, _ in places])
-        file["flipped"] = np.array([flip for _, flip in places])
+    stacked = {name: _stack([entry[name] for entry in entries]) for name in entries[0]}
+    starts, flips = zip(*places, strict=True)
+    return stacked | {"first_frame": np.array(starts), "flipped": np.array(flips)}
+
+
+def _stack(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+    """Arrays (..., T, h, w) as one, with zeros after the shorter ones; the first is the longest."""
+    stacked = np.zeros((len(arrays), *arrays[0].shape), arrays[0].dtype)
+    for slot, array in zip(stacked, arrays, strict=True):
+        slot[..., : array.shape[-3], :, :] = array
+    return stacked
 
 
 def _entry(
-    recording: Any, start: int, flip: bool, vae: AutoencoderKLWan, plan: CachePlan
+    recording: Recording, start: int, flip: bool, vae: AutoencoderKLWan, plan: CachePlan
 ) -> dict[str, Any]:
-    frames = np.arange(start, start + frames_of(plan.latents))
+    frames = start + np.arange(frames_of(plan.length(len(recording) - start)))
     framing = covering((recording.height, recording.width), plan.size, flip=flip)
     item = clip_item(recording, frames, framing, CHANNELS[plan.task])
     batch = {name: value[None] for name, value in item.items()}
     return {
-        "picture": _half(encode_pixels(picture(batch), vae)),
-        "target": _half(encode_pixels(target(batch, plan.task), vae)),
-        "known": _half(known(batch, plan.task)[:, 0]),
+        "picture": _half(encode_pixels(picture(batch), vae))[0],
+        "target": _half(encode_pixels(target(batch, plan.task), vae))[0],
+        "known": _half(known(batch, plan.task))[0, 0],
     }
 
 
@@ -152,46 +157,72 @@ def _half(tensor: torch.Tensor) -> Any:
 
 
 class LatentClips(Dataset[Item]):
-    """Encoded clips of a cache, drawn as `Clips` draws pictures.
+    """Encoded clips of a cache, drawn as `Clips` draws pictures, but for their first frames:
+    those are the nearest cached ones before.
 
     An item holds picture and target (16, T, h, w) and known (1, T, h, w), float32. Raises
-    ShardError if the cache is not there or belongs to other data.
+    ShardError if latents are missing, belong to other data or are damaged.
     """
 
-    def __init__(self, root: Path, facts: dict[str, Any], *, flip: float, seed: int) -> None:
-        folder = cache_folder(root, facts)
-        self.files = sorted(folder.glob("[0-9]*.h5"))
-        self.size: tuple[int, int] = facts["plan"]["size"]
-        self.flip, self.seed = flip, seed
-        if not self.files:
-            raise ShardError(
-                f"{root}: holds no latents of these data, size and autoencoder (fingerprint "
-                f"{folder.name}); run `transphy3d dkt prepare` with this job"
-            )
+    def __init__(self, source: CachedSource, *, flip: float, seed: int) -> None:
+        self.plan, self.flip, self.seed = source.plan, flip, seed
+        self.size: tuple[int, int] = source.plan.size
+        self.files = [source.path(number) for number in source.numbers]
+        self.lengths = np.array([len(source.recordings[number]) for number in source.numbers])
+        _check_long_enough(source)
+        _check_there(source, self.files)
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, draw: Draw) -> Item:
-        rng = generator(self.seed, 2, draw.number)
-        latents = 1 + ((draw.frames or 1) - 1) // 4
-        with h5py.File(self.files[place(draw.number, len(self), self.seed)], locking=False) as file:
-            mirrored = bool(rng.random() < self.flip)
-            entries = np.flatnonzero(file["flipped"][:] == mirrored)
-            entry = int(rng.choice(entries))
-            item = {name: file[name][entry][:, :latents] for name in ("picture", "target")}
-            item["known"] = file["known"][entry][None, :latents]
-        return {name: torch.from_numpy(array.astype(np.float32)) for name, array in item.items()}
+        frames = draw.frames or 1
+        candidates = np.flatnonzero(self.lengths >= frames)
+        which = int(candidates[place(draw.number, len(candidates), self.seed)])
+        entry = self._entry(int(self.lengths[which]), frames, draw.number)
+        item = read_entry(self.files[which], entry, 1 + (frames - 1) // FRAMES_PER_LATENT)
+        item["known"] = item["known"][None]
+        return {name: torch.from_numpy(array) for name, array in item.items()}
+
+    def _entry(self, length: int, frames: int, number: int) -> int:
+        """The entry of what `Clips` would draw of a recording, or the last one before."""
+        chosen, (_, _, mirrored) = draw_clip(length, frames, self.seed, number)
+        start = int(chosen[0]) // self.plan.every * self.plan.every
+        return self.plan.entries(length).index((start, mirrored < self.flip))
+
+
+def _check_long_enough(source: CachedSource) -> None:
+    wanted, found = frames_of(source.plan.latents), max(map(len, source.recordings))
+    if found < wanted:
+        raise ShardError(
+            f"data: the longest clips have {wanted} frames and the longest recording {found}; take "
+            "shorter clips.latents"
+        )
+
+
+def _check_there(source: CachedSource, files: list[Path]) -> None:
+    """Raise ShardError unless all files are there."""
+    remedy = "run `transphy3d dkt prepare` with this job"
+    if not source.cache.folder.exists():
+        raise ShardError(
+            f"{source.cache.root}: holds no cache of this task, size and autoencoder "
+            f"({source.cache.folder.name}); {source.cache.difference()}; {remedy}"
+        )
+    if missing := [file for file in files if not file.exists()]:
+        raise ShardError(
+            f"{source.cache.folder}: {len(missing)} of {plural(len(files), 'recording')} are not "
+            f"encoded, the first is {missing[0].name}; {remedy}"
+        )
 
 
 def open_latents(job: TrainingJob, vae: AutoencoderKLWan) -> Mixture:
     """The encoded clips of all the job's data sets. Raises ShardError where one is not cached."""
-    root, plan = Path(job.clips.cache or ""), CachePlan.of(job)
     parts: dict[str, tuple[Drawable, float]] = {}
-    for number, source in enumerate(job.data):
-        facts = fingerprint(plan, vae, open_dataset(source.path))
-        clips = LatentClips(root, facts, flip=job.clips.flip, seed=job.seed + number)
-        parts[f"{number} {source.path}"] = (clips, source.weight)
-    names = list(parts)
-    still = [n for n, source in zip(names, job.data, strict=True) if source.frame_wise]
+    still = []
+    for number, source in enumerate(cached_sources(job, vae)):
+        config = job.data[number]
+        name = f"{number} {config.path}"
+        clips = LatentClips(source, flip=job.clips.flip, seed=job.seed + number)
+        parts[name] = (clips, config.weight)
+        still += [name] * is_frame_wise(config)
     return Mixture(parts, frame_wise=still)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from transphy3d.dkt.config import TrainingJob
-from transphy3d.dkt.latents import CachePlan, fill_cache
+from transphy3d.dkt.latents import cached_sources, fill_cache
 from transphy3d.dkt.model import DTYPES, load_vae, pick_device
 from transphy3d.errors import JobError
 from transphy3d.progress import Progress
-from transphy3d.shards.reader import open_dataset
+from transphy3d.wording import file_size
 
 
 def prepare_clips(
@@ -17,14 +17,15 @@ def prepare_clips(
 ) -> Path:
     """Fill the job's cache, or this process's share of it; returns its folder.
 
-    Raises JobError if the job names no cache.
+    Goes on where it stopped. Raises JobError if the job names no cache, ShardError for data that
+    are not there, OSError when the disk is full.
     """
     if job.clips.cache is None:
         raise JobError(f"{job.name}: clips.cache: is not set; name the folder to encode clips into")
     vae = load_vae(Path(job.base.vae), DTYPES[job.base.dtype]).to(pick_device(device))
-    for source in job.data:
-        sequences = open_dataset(source.path)
-        filling = fill_cache(Path(job.clips.cache), sequences, vae, CachePlan.of(job), share)
-        for done, total in filling:
-            progress.frames(done, total)
+    sources = cached_sources(job, vae)
+    size = file_size(sum(source.bytes() for source in sources))
+    progress.event("cache", folder=job.clips.cache, takes=size)
+    for done, total in fill_cache(sources, vae, share):
+        progress.frames(done, total)
     return Path(job.clips.cache)

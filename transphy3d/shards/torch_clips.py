@@ -98,10 +98,9 @@ class Clips(Dataset[Item]):
         frames = self.frames if isinstance(draw, int) else draw.frames or self.frames
         candidates = self._long_enough(frames)
         which = int(candidates[place(number, len(candidates), self.seed)])
-        rng = generator(self.seed, 2, number)
         recording = self.sequences[which]
-        chosen = _frames(len(recording), frames, self.strides, rng)
-        framing = self._framing(recording, rng)
+        chosen, drawn = draw_clip(len(recording), frames, self.seed, number, self.strides)
+        framing = self._framing(recording, drawn)
         limits = self._disparity_limits(which) if "disparity" in self.channels else None
         item = clip_item(recording, chosen, framing, self.channels, limits)
         return item | {"sequence": torch.tensor(which), "frames": torch.from_numpy(chosen)}
@@ -111,9 +110,9 @@ class Clips(Dataset[Item]):
             self._limits[which] = disparity_range(self.sequences[which])
         return self._limits[which]
 
-    def _framing(self, recording: Recording, rng: np.random.Generator) -> Framing:
+    def _framing(self, recording: Recording, drawn: tuple[float, float, float]) -> Framing:
         source = (recording.height, recording.width)
-        down, right, mirrored = rng.random(3).tolist()
+        down, right, mirrored = drawn
         shift = (down, right) if self.shifts else (0.5, 0.5)
         return covering(source, self.size or source, shift=shift, flip=mirrored < self.flip)
 
@@ -168,6 +167,20 @@ def _recordings(
     paths = [item for item in data if isinstance(item, (str, Path))]
     opened = [item for item in data if not isinstance(item, (str, Path))]
     return opened or open_dataset(paths)
+
+
+def draw_clip(
+    length: int, frames: int, seed: int, number: int, strides: tuple[int, int] = (1, 1)
+) -> tuple[NDArray[np.int64], tuple[float, float, float]]:
+    """What draw `number` takes of a sequence of `length` frames.
+
+    Returns the frames' numbers, and three values in [0, 1): how far down and to the right the cut
+    lies, and the chance that the clip is mirrored, if it is below the share of mirrored ones.
+    """
+    rng = generator(seed, 2, number)
+    chosen = _frames(length, frames, strides, rng)
+    down, right, mirrored = rng.random(3).tolist()
+    return chosen, (down, right, mirrored)
 
 
 def _frames(

@@ -18,7 +18,9 @@ dkt_app = typer.Typer(
 )
 app.add_typer(dkt_app)
 
-NETWORK = typer.Option("--network", help="folder of Wan2.1-Fun-Control, as downloaded or of diffusers")
+NETWORK = typer.Option(
+    "--network", help="folder of Wan2.1-Fun-Control, as downloaded or of diffusers"
+)
 VAE = typer.Option("--vae", help="folder of Wan2.1's autoencoder, as downloaded or of diffusers")
 NetworkFolder = Annotated[Path, NETWORK]
 VaeFolder = Annotated[Path, VAE]
