@@ -401,7 +401,6 @@ def test_normals_are_mixed_too_and_sets_without_are_refused(root):
         ("set: dreds", "set: dred", "did you mean 'dreds'"),
         ("set: dreds", "set: std", "is not a set for training"),
         ("set: clearpose", "set: clearpose, split: tran", "did you mean 'train'"),
-        ("flip: 0.5", "flip: 0.5, shifts: false, cache: c", "holds clips of shards"),
     ],
 )
 def test_wrong_sets_in_a_job_are_errors_with_a_remedy(root, old, new, words):
