@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
+from transphy3d import __version__
 from transphy3d.dkt.choice import one_of
-from transphy3d.dkt.cloud import Sensor
 from transphy3d.dkt.config import Task
-from transphy3d.dkt.infer import Settings, estimate
+from transphy3d.dkt.infer import Settings
+from transphy3d.dkt.lens import Lens
+from transphy3d.dkt.metres import Mount, Sensor
 from transphy3d.dkt.model import Model
-from transphy3d.dkt.outputs import FORMATS, Format, writers
-from transphy3d.dkt.video import open_video
+from transphy3d.dkt.outputs import (
+    Outputs,
+    pick_formats,
+    workplace,
+    write_info,
+)
+from transphy3d.dkt.seen import views
+from transphy3d.dkt.video import Video
+from transphy3d.dkt.view import Stage
 from transphy3d.dkt.windows import Windows
 from transphy3d.errors import JobError
 from transphy3d.progress import Progress
@@ -22,7 +33,15 @@ STEP = 16
 
 
 def make_settings(
-    *, task: str, size: str, steps: int, window: int, overlap: int, parity: str, seed: int
+    *,
+    task: str,
+    size: str,
+    steps: int,
+    window: int,
+    overlap: int,
+    parity: str,
+    seed: int,
+    batch: int = 1,
 ) -> Settings:
     """Settings from words of the command line. Raises JobError naming option, value and remedy."""
     try:
@@ -35,6 +54,7 @@ def make_settings(
         steps=steps,
         windows=windows,
         seed=seed,
+        batch=batch,
         parity=one_of("parity", parity, PARITIES),
     )
 
@@ -49,21 +69,29 @@ def read_size(text: str) -> tuple[int, int]:
     return int(height), int(width)
 
 
+@dataclass(frozen=True)
+class Wish:
+    """What is to be written of a video.
+
+    known : what gives metres; ply_every : of how many frames one becomes a point cloud
+    about : plain data on the model for `info.json`
+    """
+
+    formats: Sequence[str]
+    lens: Lens
+    known: Sensor | Mount | None = None
+    ply_every: int = 1
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
 def look(
-    model: Model,
-    source: Path,
-    out: Path,
-    settings: Settings,
-    formats: Sequence[str],
-    progress: Progress,
-    sensor: Sensor | None = None,
+    model: Model, video: Video, out: Path, settings: Settings, wish: Wish, progress: Progress
 ) -> Path:
     """See every frame of a video and write it in each format; returns the folder.
 
-    sensor : of the first frame, for point clouds
+    Stopped, it begins anew; what an earlier run wrote stays until the new files are whole.
     """
-    chosen: list[Format] = [one_of("formats", name, FORMATS) for name in formats]
-    video = open_video(source)
+    chosen = pick_formats(wish.formats, settings.task, wish.known is not None)
 
     def told(stage: str, done: int, total: int) -> None:
         if stage == "denoise":
@@ -71,8 +99,34 @@ def look(
         if stage == "decode":
             progress.frames(done, total)
 
-    with writers(out, chosen, video, sensor) as opened:
-        for frame in estimate(model, video, settings, told):
-            for writer in opened:
-                writer.add(frame)
+    with workplace(out) as folder:
+        outputs, stage, count = None, None, 0
+        for stage, view in views(model, video, settings, wish.lens, wish.known, told):
+            outputs = outputs or Outputs(folder, chosen, stage, wish.ply_every)
+            for writer in outputs.writers.values():
+                writer.add(view)
+            count = view.number + 1
+        if outputs and stage:
+            outputs.close()
+            write_info(folder, outputs, facts(video, count, settings, wish, stage))
     return out
+
+
+def facts(
+    video: Video, frames: int, settings: Settings, wish: Wish, stage: Stage
+) -> dict[str, Any]:
+    """How a folder's files were made, as JSON values."""
+    lens = wish.lens
+    return {
+        "made_by": f"transphy3d {__version__}",
+        "video": {"source": video.name, "frames": frames, "size": video.size, "fps": video.fps},
+        "model": dict(wish.about),
+        "settings": asdict(settings),
+        "intrinsics": {
+            "matrix": lens.matrix.tolist(),
+            "source": lens.source,
+            "assumed": lens.assumed,
+        },
+        "metres": asdict(stage.scale) if stage.scale else None,
+        "axes": "OpenCV camera: x right, y down, z forward",
+    }

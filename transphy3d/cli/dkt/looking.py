@@ -1,13 +1,17 @@
-"""`transphy3d dkt infer`: a model sees depth or normals in videos."""
+"""`transphy3d dkt infer | demo`: a model sees depth or normals in videos."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from transphy3d.cli.dkt.options import (
+    AttentionName,
+    BatchSize,
+    ChannelsLast,
+    Compiled,
     DeviceName,
     LoraFile,
     NetworkFolder,
@@ -22,10 +26,15 @@ from transphy3d.cli.dkt.options import (
 from transphy3d.cli.options import ProgressStyle
 from transphy3d.progress import make_progress
 
+if TYPE_CHECKING:
+    from transphy3d.dkt.metres import Mount, Sensor
+
 
 @dkt_app.command()
 def infer(
-    video: Annotated[Path, typer.Argument(metavar="VIDEO", help="video, picture or folder")],
+    video: Annotated[
+        str, typer.Argument(metavar="VIDEO", help="video, picture, folder, or camera:0")
+    ],
     out: Annotated[Path, typer.Option("--out", help="folder for what is seen")],
     network: NetworkFolder,
     vae: VaeFolder,
@@ -41,9 +50,30 @@ def infer(
             "--sensor", help="depth of the first frame: .npy in metres or 16-bit picture in mm"
         ),
     ] = None,
+    camera_height: Annotated[
+        float | None,
+        typer.Option("--camera-height", min=0.01, help="metres over the plane things stand on"),
+    ] = None,
+    camera_pitch: Annotated[
+        float | None,
+        typer.Option("--camera-pitch", min=0, max=89, help="degrees by which it looks down"),
+    ] = None,
+    intrinsics: Annotated[
+        str | None,
+        typer.Option("--intrinsics", help="fx,fy,cx,cy in pixels, or a JSON or YAML file"),
+    ] = None,
     fov: Annotated[
-        float, typer.Option("--fov", min=1, max=179, help="horizontal field of view, degrees")
-    ] = 60.0,
+        float | None,
+        typer.Option("--fov", min=1, max=179, help="horizontal field of view, degrees"),
+    ] = None,
+    ply_every: Annotated[
+        int, typer.Option("--ply-every", min=1, help="a point cloud of every n-th frame")
+    ] = 1,
+    fps: Annotated[
+        float | None, typer.Option("--fps", min=0.01, help="of pictures [default: 24]")
+    ] = None,
+    frames: Annotated[int | None, typer.Option("--frames", min=1, help="the first n alone")] = None,
+    seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="of a camera")] = 10.0,
     size: SizeText = "480x832",
     steps: Annotated[int, typer.Option("--steps", min=1, help="sampling steps")] = 5,
     window: Annotated[int, typer.Option("--window", min=1, help="latents in a window")] = 21,
@@ -51,22 +81,63 @@ def infer(
     parity: Annotated[
         str, typer.Option("--parity", help="ours, or dkt to repeat the released code")
     ] = "ours",
+    batch: BatchSize = 1,
+    attention: AttentionName = "native",
+    compiled: Compiled = False,
+    channels_last: ChannelsLast = False,
     device: DeviceName = "auto",
     dtype: TypeName = "bfloat16",
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the noise")] = 0,
     progress: ProgressStyle = "auto",
 ) -> None:
     """See depth or normals in a video of any length."""
-    from transphy3d.dkt.cloud import Sensor, read_depth_map
-    from transphy3d.dkt.look import look, make_settings
+    from transphy3d.dkt.capture import filmed
+    from transphy3d.dkt.lens import find_lens
+    from transphy3d.dkt.look import Wish, look, make_settings
+    from transphy3d.dkt.outputs import pick_formats
+    from transphy3d.dkt.speed import Speed
+    from transphy3d.dkt.video import open_video
 
-    seen = Sensor(read_depth_map(sensor), fov) if sensor else None
+    known = _known(sensor, camera_height, camera_pitch)
     settings = make_settings(
-        task=task, size=size, steps=steps, window=window, overlap=overlap, parity=parity, seed=seed
+        task=task,
+        size=size,
+        steps=steps,
+        window=window,
+        overlap=overlap,
+        parity=parity,
+        seed=seed,
+        batch=batch,
     )
-    model = open_model(network, vae, prompt, lora, device, dtype)
+    speed = Speed(attention, compiled=compiled, channels_last=channels_last)
+    chosen = pick_formats(formats.split(","), settings.task, known is not None)
+    source = open_video(filmed(video, out, seconds), fps, frames)
+    lens = find_lens(source, intrinsics, fov)
+    about = {"network": network, "vae": vae, "lora": lora, "prompt": prompt, "dtype": dtype}
+    named = {name: str(value) for name, value in about.items() if value}
+    wish = Wish(chosen, lens, known, ply_every, named)
     reporter = make_progress(progress)
     try:
-        print(look(model, video, out, settings, formats.split(","), reporter, seen))
+        if lens.assumed and (known or "ply" in wish.formats):
+            reporter.event("warning", intrinsics=f"{lens.source}; give --intrinsics or --fov")
+        model = open_model(network, vae, prompt, lora, device, dtype, speed)
+        print(look(model, source, out, settings, wish, reporter))
     finally:
         reporter.close()
+
+
+def _known(sensor: Path | None, height: float | None, pitch: float | None) -> Sensor | Mount | None:
+    """What gives metres."""
+    from transphy3d.dkt.metres import Mount, Sensor, read_depth_map
+    from transphy3d.errors import JobError
+
+    if (height is None) != (pitch is None):
+        raise JobError(
+            "--camera-height and --camera-pitch belong together: disparity lacks a scale "
+            "and a shift, and each gives one"
+        )
+    if sensor and height is not None:
+        raise JobError("--sensor and --camera-height: both give metres; give one")
+    if sensor:
+        return Sensor(read_depth_map(sensor))
+    return None if height is None or pitch is None else Mount(height, pitch)

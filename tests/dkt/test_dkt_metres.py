@@ -1,0 +1,157 @@
+"""Metres and intrinsics, against exact geometry of spheres on a floor."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from synthetic import BALLS, cast, intrinsics, look_at, orbit
+
+from transphy3d.dkt.lens import find_lens
+from transphy3d.dkt.metres import Mount, mount_scale, read_depth_map, sensor_scale
+from transphy3d.dkt.video import open_video
+from transphy3d.errors import JobError, ShardError
+from transphy3d.groundtruth.camera import fov_intrinsics
+
+SIZE = (72, 96)
+K = intrinsics(96, 72)
+
+
+def scene(pose=None, balls=BALLS):
+    """True depth, 0 beyond 5 m, and what a perfect model sees of it: an affine map to [0, 1]."""
+    depth = cast(orbit(1)[0] if pose is None else pose, K, SIZE, balls)[0]
+    inverse = np.divide(1, depth, out=np.zeros(SIZE), where=depth > 0)
+    low, high = inverse[depth > 0].min(), inverse.max()
+    return depth, ((inverse - low) / (high - low)).clip(0, 1).astype(np.float32)
+
+
+def worst(found, depth):
+    """The largest relative error."""
+    return np.abs(found / depth - 1)[depth > 0].max()
+
+
+def test_a_sensor_that_is_wrong_on_glass_still_gives_the_scale():
+    depth, near = scene(balls=())
+    sensor = depth.copy()
+    sensor[20:35, 30:60] += 0.3  # seen through
+    sensor[60:, :50], sensor[60:, 50:] = 0, np.nan
+    assert worst(sensor_scale(near, sensor).depth(near), depth) < 1e-4
+
+
+def test_height_and_pitch_give_metres_of_things_on_the_floor():
+    pose = orbit(1)[0]
+    depth, near = scene(pose)
+    height = -(pose[:3, :3].T @ pose[:3, 3])[2]
+    pitch = np.degrees(np.arcsin(-pose[2, 2]))
+    scale = mount_scale(near, K, Mount(height, pitch))
+    assert worst(scale.depth(near), depth) < 1e-4
+
+
+def test_height_and_pitch_hold_for_a_rolled_camera_and_a_noisy_model():
+    pose = orbit(1)[0]
+    turn = np.radians(20)
+    roll = np.eye(4)
+    roll[:2, :2] = [[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]
+    depth, near = scene(roll @ pose)
+    noisy = near + np.random.default_rng(0).normal(0, 0.005, SIZE).astype(np.float32)
+    height = -(pose[:3, :3].T @ pose[:3, 3])[2]
+    pitch = np.degrees(np.arcsin(-pose[2, 2]))
+    found = mount_scale(noisy, K, Mount(height, pitch)).depth(near)
+    assert worst(found, depth) < 0.05
+
+
+def test_without_a_plane_under_the_camera_height_is_refused():
+    mount = Mount(0.5, 30)
+    with pytest.raises(JobError, match="on one plane"):
+        mount_scale(np.random.default_rng(0).random(SIZE, np.float32), K, mount)
+    with pytest.raises(JobError, match="straight at it"):
+        mount_scale(np.full(SIZE, 0.5, np.float32), K, mount)
+    ceiling = scene(look_at(np.array([0.0, -1, 0.5]), np.zeros(3)))[1][::-1]
+    with pytest.raises(JobError, match="not under the"):
+        mount_scale(ceiling, K, mount)
+
+
+def test_sensors_that_do_not_fit_are_refused():
+    depth, near = scene()
+    with pytest.raises(JobError, match="too few"):
+        sensor_scale(near, np.full(SIZE, np.nan))
+    with pytest.raises(JobError, match="is 48x36, the video 96x72"):
+        sensor_scale(near, depth[::2, ::2])
+    with pytest.raises(JobError, match="far where near"):
+        sensor_scale(1 - near, depth)
+
+
+def test_depth_maps_come_in_metres_or_millimetres(tmp_path):
+    depth, _ = scene()
+    np.save(tmp_path / "a.npy", depth)
+    Image.fromarray(np.round(depth * 1000).astype("u2")).save(tmp_path / "a.png")
+    np.testing.assert_array_equal(read_depth_map(tmp_path / "a.npy"), depth)
+    np.testing.assert_allclose(read_depth_map(tmp_path / "a.png"), depth, atol=0.00051)
+    (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(ShardError, match=r"b.png: cannot be read"):
+        read_depth_map(tmp_path / "b.png")
+
+
+@pytest.fixture
+def video():
+    return open_video(np.zeros((1, *SIZE, 3), np.uint8))
+
+
+def test_given_intrinsics_are_taken_as_they_are(video):
+    expected = [[80, 0, 47], [0, 81, 35], [0, 0, 1]]
+    lens = find_lens(video, "80,81,47,35")
+    assert lens.matrix.tolist() == expected and not lens.assumed
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        {"fx": 160, "fy": 162, "cx": 94, "cy": 70, "width": 192, "height": 144},
+        {"fx": 80, "fy": 81, "ppx": 47, "ppy": 35},
+        {"K": [80, 0, 47, 0, 81, 35, 0, 0, 1]},
+        {"camera_matrix": {"rows": 3, "cols": 3, "data": [80, 0, 47, 0, 81, 35, 0, 0, 1]}},
+    ],
+)
+def test_intrinsics_are_read_as_programs_write_them_and_follow_the_size(video, tmp_path, record):
+    path = tmp_path / "k.json"
+    path.write_text(json.dumps(record))
+    matrix = find_lens(video, str(path)).matrix
+    np.testing.assert_allclose(matrix, [[80, 0, 47], [0, 81, 35], [0, 0, 1]])
+
+
+def test_a_field_of_view_means_square_pixels_about_the_centre(video):
+    np.testing.assert_allclose(find_lens(video, fov=50).matrix, K)
+
+
+def test_wrong_intrinsics_say_what_is_due(video, tmp_path):
+    path = tmp_path / "k.yaml"
+    path.write_text("{fx: 80, fy: 80, cx: 40, cy: 40, width: 96, height: 96}")
+    for given, words in [
+        ("80,81", "neither a file nor fx,fy,cx,cy"),
+        ("-80,81,47,35", "positive"),
+        (str(path), "of another shape"),
+    ]:
+        with pytest.raises(JobError, match=words):
+            find_lens(video, given)
+    path.write_text("{fx: wide, fy: 80, cx: 40, cy: 40}")
+    with pytest.raises(JobError, match="numbers are due"):
+        find_lens(video, str(path))
+    with pytest.raises(JobError, match="give one"):
+        find_lens(video, "80,81,47,35", fov=50)
+
+
+def test_the_focal_length_that_a_camera_wrote_is_found(tmp_path):
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA405] = 26
+    Image.new("RGB", (96, 72)).save(tmp_path / "a.jpg", exif=exif)
+    lens = find_lens(open_video(tmp_path))
+    # 26 mm on 35 mm film: the diagonal is seen under 2 atan(43.27 / 2 / 26) = 79.5 degrees.
+    diagonal = 2 * np.degrees(np.arctan(np.hypot(96, 72) / 2 / lens.matrix[0, 0]))
+    assert diagonal == pytest.approx(79.53, abs=0.01)
+    assert "26 mm" in lens.source and not lens.assumed
+
+
+def test_where_nothing_is_known_the_field_of_view_is_assumed_and_said_so(video):
+    lens = find_lens(video)
+    np.testing.assert_allclose(lens.matrix, fov_intrinsics(60, 96, 72))
+    assert lens.assumed and "assumed" in lens.source
