@@ -54,7 +54,7 @@ def load_job(path: Path | str, overrides: Iterable[str] = ()) -> Job:
     found = find_job(path)
     data = _read_with_base(found, ())
     for text in overrides:
-        _override(data, text)
+        override(data, text)
     # All paths of files are absolute by now; one on the command line counts from where the user is.
     _map_paths(data, lambda path: str(Path(path).expanduser().resolve()))
     return check_job(data, str(found))
@@ -179,8 +179,8 @@ def _merge(base: Any, data: Any, model: type[BaseModel]) -> dict[str, Any]:
     return merged
 
 
-def _override(data: dict[str, Any], text: str) -> None:
-    """Apply one `a.b=c` in place."""
+def override(data: dict[str, Any], text: str) -> None:
+    """Apply one `a.b=c` in place; the value is YAML. Raises JobError for another form."""
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
         raise JobError(f"--set {text!r}: is not of the form key=value, as in render.samples=64")

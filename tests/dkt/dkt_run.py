@@ -30,14 +30,12 @@ def lay_out(root: Path) -> Path:
     return root
 
 
-def job(root: Path, steps: int = 4, ema: float = 0.0) -> TrainingJob:
+def job(root: Path, *overrides: str, steps: int = 4, ema: float = 0.0) -> TrainingJob:
     """The job, read from a file as users write it."""
     path = root / f"job-{steps}-{ema}.yaml"
     path.write_text(JOB.format(steps=steps, ema=ema))
-    return load_training_job(path)
+    return load_training_job(path, overrides)
 
 
-def doubled(root: Path) -> TrainingJob:
-    """The job with the batch that two ranks make together."""
-    one = job(root)
-    return one.model_copy(update={"clips": one.clips.model_copy(update={"tokens": 4})})
+# The batch that two ranks make together, for one.
+DOUBLED = "clips.tokens=4"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -10,7 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from transphy3d.config import Fraction, NotNegative, Positive, Section
 from transphy3d.dkt.flow import SHIFT, Weighting
 from transphy3d.dkt.sets import SETS
-from transphy3d.job import faults, find_job, read_yaml
+from transphy3d.job import faults, find_job, override, read_yaml
+from transphy3d.library import builtin
 from transphy3d.wording import suggest
 
 Task = Literal["depth", "normal"]
@@ -126,6 +128,10 @@ class RunConfig(Section):
     keep: Count = Field(3, description="best checkpoints that are kept, beside the last")
     workers: Annotated[int, Field(ge=0)] = Field(4, description="processes that read clips, a rank")
     checkpointing: bool = Field(True, description="recompute activations to save memory")
+    sharding: Literal["none", "full"] = Field(
+        "none", description="full spreads the network over all ranks (FSDP), as 14B needs"
+    )
+    wandb: str | None = Field(None, description="project of Weights & Biases; null: not used")
     log_every: Count = Field(10, description="steps from one line of the log to the next")
 
 
@@ -146,14 +152,21 @@ class TrainingJob(Section):
     run: RunConfig = RunConfig()
 
 
-def load_training_job(path: Path | str, overrides: dict[str, Any] | None = None) -> TrainingJob:
-    """Read and check a training job; paths in it count from its folder.
+def load_training_job(path: Path | str, overrides: Iterable[str] = ()) -> TrainingJob:
+    """Read and check a training job.
 
+    path : a YAML file, or the bare name of a job that ships with the package. Paths in it count
+        from its folder; those of a built-in job, and of `overrides`, from where the user is
+    overrides : `a.b=c` strings; the value is YAML
     Raises JobError that lists every fault with file, key, value and remedy.
     """
     found = find_job(path)
-    data = read_yaml(found, "a training job needs `name`, `base` and `data`") | (overrides or {})
-    _resolve_paths(data, found.parent)
+    data = read_yaml(found, "a training job needs `name`, `base` and `data`")
+    if found.parent != builtin("jobs"):
+        _resolve_paths(data, found.parent)
+    for text in overrides:
+        override(data, text)
+    _resolve_paths(data, Path.cwd())
     try:
         return TrainingJob.model_validate(data)
     except ValidationError as error:

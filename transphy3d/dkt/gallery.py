@@ -7,7 +7,7 @@ validation/step-0001000/clip-00.jpg    picture, truth, prediction and error thro
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,9 +30,9 @@ def folder(root: Path, step: int) -> Path:
     return root / FOLDER / f"step-{step:07d}"
 
 
-def write(root: Path, step: int, clips: Sequence[Shown]) -> None:
-    """Write a strip and a video of each clip."""
-    for number, clip in enumerate(clips):
+def write(root: Path, step: int, clips: Mapping[int, Shown]) -> None:
+    """Write a strip and a video of each clip, by its number."""
+    for number, clip in clips.items():
         stem = folder(root, step) / f"clip-{number:02d}"
         write_strip(stem.with_suffix(".jpg"), clip.panels)
         write_clip(stem.with_suffix(".mp4"), clip.panels, clip.fps)

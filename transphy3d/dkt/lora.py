@@ -15,6 +15,7 @@ import torch
 from diffusers import WanTransformer3DModel
 from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dict
 
+from transphy3d.dkt.sharding import gathered
 from transphy3d.errors import ModelError
 
 Layout = Literal["peft", "diffsynth"]
@@ -84,9 +85,8 @@ def parameters(network: WanTransformer3DModel) -> list[torch.nn.Parameter]:
 
 
 def weights(network: WanTransformer3DModel) -> dict[str, torch.Tensor]:
-    """A copy of the LoRA in peft's layout, on the CPU."""
-    state = get_peft_model_state_dict(network, adapter_name=ADAPTER)
-    return {key: value.detach().cpu().clone() for key, value in state.items()}
+    """A copy of the LoRA in peft's layout, on the CPU; of a spread one, all ranks must ask."""
+    return gathered(dict(get_peft_model_state_dict(network, adapter_name=ADAPTER)))
 
 
 def load(network: WanTransformer3DModel, stored: Weights) -> LoadReport:

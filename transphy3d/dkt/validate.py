@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from accelerate.utils import gather_object
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from numpy.typing import NDArray
 
@@ -107,30 +109,45 @@ class Validation:
 
     @torch.no_grad()
     def score(
-        self, network: WanTransformer3DModel, root: Path, step: int, log: TrainingLog | None
+        self,
+        network: WanTransformer3DModel,
+        root: Path,
+        step: int,
+        log: TrainingLog | None = None,
+        *,
+        rank: int = 0,
+        ranks: int = 1,
     ) -> float:
         """The figure that checkpoints are ranked by, lower is better: REL, or mean degrees.
 
-        log : gets all figures, and the run's folder pictures and videos; None: nothing is written
+        Each rank looks at its share of the clips, writes their pictures and videos into the run's
+        folder, and learns the figures of all. log : gets them, on the first rank
         """
         network.eval()
-        looks = [self._look(network, number) for number in range(self.job.validation.clips)]
+        looks = self._share(network, rank, ranks)
         network.train()
-        figures = self._figures(looks)
+        gallery.write(root, step, {number: self._shown(look) for number, look in looks.items()})
+        own = {number: self._figures(look) for number, look in looks.items()}
+        figures = _mean([one for _, one in sorted(ChainMap(*gather_object([own])).items())])
         if log:
             log.write(step, **figures)
-            gallery.write(root, step, [self._shown(look) for look in looks])
         return figures["rel" if self.job.task == "depth" else "mean_angle"]
+
+    def _share(self, network: WanTransformer3DModel, rank: int, ranks: int) -> dict[int, Look]:
+        """Every ranks-th clip; all ranks look equally often, as a spread network needs."""
+        clips = self.job.validation.clips
+        numbers = range(rank, ranks * -(-clips // ranks), ranks)
+        looks = {number: self._look(network, number % clips) for number in numbers}
+        return {number: look for number, look in looks.items() if number < clips}
 
     def _look(self, network: WanTransformer3DModel, number: int) -> Look:
         item = self.clips[Draw(number)]
         clip = self._encoded(item)
         return Look(item, self._predicted(network, clip, number), self._loss(network, clip, number))
 
-    def _figures(self, looks: list[Look]) -> dict[str, float]:
+    def _figures(self, look: Look) -> dict[str, float]:
         score = _depth_figures if self.job.task == "depth" else _normal_figures
-        loss = float(np.mean([look.loss for look in looks]))
-        return _mean([score(look) for look in looks]) | {"validation_loss": loss}
+        return score(look) | {"validation_loss": look.loss}
 
     def _shown(self, look: Look) -> gallery.Shown:
         recording = self.clips.sequences[int(look.item["sequence"])]
