@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 Domain = Literal["disparity", "depth"]
 DELTAS = (1.05, 1.10, 1.25)
 MIN_DISPARITY = 1e-3  # 1/m: aligned predictions are held within 1 km
-MIN_DEPTH = 1e-12  # m: what is nearer, or behind the camera, is wrong by every ratio
+MIN_DEPTH = 1e-3  # m: the same for depth that is fitted as depth, which may become negative
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Protocol:
     region : pixels that count: all, or those of objects
     max_depth : metres; truth beyond is left out, None counts all
     frames, stride : how many frames of each video, and every which; None takes all
-    min_disparity : 1/m; what is fitted in disparity is held at or above it
+    min_disparity, min_depth : 1/m and m; what is fitted as one of them is held at or above it
     resize : how predictions from files get the truth's size; "none" refuses another size
     """
 
@@ -41,6 +41,7 @@ class Protocol:
     frames: int | None = None
     stride: int = 1
     min_disparity: float = MIN_DISPARITY
+    min_depth: float = MIN_DEPTH
     resize: Literal["none", "bilinear"] = "none"
 
     def describe(self) -> str:
@@ -101,10 +102,10 @@ def aligned_depth(
         scale, shift = _fitted(prediction, truth, mask, frames, protocol)
         for t in frames:
             depth[t] = scale * prediction[t].astype(np.float64) + shift
-    if protocol.domain == "disparity":
-        np.maximum(depth, protocol.min_disparity, out=depth)
-        np.divide(1, depth, out=depth)
-    return depth
+    if protocol.domain == "depth":
+        return np.maximum(depth, protocol.min_depth, out=depth)
+    np.maximum(depth, protocol.min_disparity, out=depth)
+    return np.divide(1, depth, out=depth)
 
 
 def _groups(frames: int, align: str) -> list[range]:
@@ -128,11 +129,11 @@ def _fitted(
 def in_domain(values: Floats, kind: Domain, protocol: Protocol) -> Floats:
     """Disparity or depth as what the protocol aligns.
 
-    Inverted where it is the other one; disparity is held at `protocol.min_disparity` before.
+    Inverted where it is the other one, from the least value on that the protocol allows.
     """
     if kind == protocol.domain:
         return values
-    lowest = protocol.min_disparity if kind == "disparity" else MIN_DEPTH
+    lowest = protocol.min_disparity if kind == "disparity" else protocol.min_depth
     return 1 / np.maximum(values.astype(np.float64), lowest)
 
 
@@ -167,7 +168,7 @@ def check_finite(prediction: NDArray[Any], mask: Mask) -> None:
 
 
 def scores_of(depth: Floats, truth: Floats, mask: Mask) -> DepthScores:
-    """Scores of aligned depth (T, H, W) in metres. Raises ValueError if no pixel counts."""
+    """Scores of aligned depth (T, H, W), metres above 0. Raises ValueError if no pixel counts."""
     frames = np.flatnonzero(mask.any((1, 2)))
     if not len(frames):
         raise ValueError("truth: no pixel counts under this protocol")
@@ -177,10 +178,10 @@ def scores_of(depth: Floats, truth: Floats, mask: Mask) -> DepthScores:
 
 
 def frame_scores(predicted: Floats, truth: Floats) -> list[float]:
-    """REL, RMSE, MAE and the shares of DELTAS over pixels (N,) of one frame, metres."""
+    """REL, RMSE, MAE and the shares of DELTAS over pixels (N,) of one frame, metres above 0."""
     g = truth.astype(np.float64)
     error = np.abs(predicted - g)
-    ratio = np.maximum(predicted / g, g / np.maximum(predicted, MIN_DEPTH))
+    ratio = np.maximum(predicted / g, g / predicted)
     return [
         float((error / g).mean()),
         float(np.sqrt((error**2).mean())),

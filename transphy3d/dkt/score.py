@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -219,5 +220,6 @@ def _over_frames(outcome: Outcome) -> Figures:
         found["drift"] = drift
     if len(truth.depth) > 1 and poses is not None:
         intrinsics = truth.recording.intrinsics
-        found["tae"] = temporal_alignment_error(outcome.shown, truth.depth, intrinsics, poses)
+        with suppress(ValueError):  # no point is seen in two neighbouring frames
+            found["tae"] = temporal_alignment_error(outcome.shown, truth.depth, intrinsics, poses)
     return found
