@@ -3,9 +3,11 @@
 import pytest
 import tiny_dkt
 import torch
+from diffusers import WanTransformer3DModel
 
 from transphy3d.dkt import lora
 from transphy3d.dkt.lora import to_diffsynth, to_peft
+from transphy3d.dkt.wan import network_config
 from transphy3d.errors import ModelError
 
 
@@ -19,16 +21,20 @@ def stored(rank=4, seed=1, layers=2):
     return net, lora.weights(net)
 
 
-def published(rank, blocks=30, dim=8):
-    """A file of exactly the published shape: 300 modules under DiffSynth's keys."""
-    layers = [f"{a}.{m}" for a in ("self_attn", "cross_attn") for m in "qkvo"] + ["ffn.0", "ffn.2"]
+SIZES = {"tiny": (48, 96, 2), "1.3B": (1536, 8960, 30), "14B": (5120, 13824, 40)}
+
+
+def published(size, rank, device="meta"):
+    """A file of exactly the published shape: ten modules a block under DiffSynth's keys."""
+    dim, ffn, blocks = SIZES[size]
+    attention = [f"{kind}_attn.{m}" for kind in ("self", "cross") for m in "qkvo"]
+    # Inputs and outputs of each layer.
+    layers = dict.fromkeys(attention, (dim, dim)) | {"ffn.0": (dim, ffn), "ffn.2": (ffn, dim)}
     return {
-        f"blocks.{b}.{layer}.lora_{m}.default.weight": torch.zeros(
-            (rank, dim) if m == "A" else (dim, rank)
-        )
-        for b in range(blocks)
-        for layer in layers
-        for m in "AB"
+        f"blocks.{block}.{layer}.lora_{matrix}.default.weight": torch.zeros(shape, device=device)
+        for block in range(blocks)
+        for layer, (taken, given) in layers.items()
+        for matrix, shape in (("A", (rank, taken)), ("B", (given, rank)))
     }
 
 
@@ -57,13 +63,31 @@ def test_a_fresh_lora_changes_nothing():
     assert lora.effect(lora.weights(net)) == 0
 
 
-@pytest.mark.parametrize("rank", [1, 16, 128])
-def test_all_three_hundred_published_modules_are_understood(rank):
-    file = published(rank)
+@pytest.mark.parametrize("rank", [16, 128])
+@pytest.mark.parametrize(("size", "modules"), [("1.3B", 300), ("14B", 400)])
+def test_a_published_file_fits_the_real_network_key_by_key_and_shape_by_shape(size, modules, rank):
+    file = published(size, rank)
+    assert len(file) == 2 * modules
     known, unused = to_peft(file)
-    assert len(known) == 600 and not unused
-    assert known["blocks.29.ffn.net.0.proj.lora_B.weight"].shape == (8, rank)
+    with torch.device("meta"):
+        net = WanTransformer3DModel(**network_config(size))
+        lora.attach(net, rank)
+    expected = {
+        name.replace(f".{lora.ADAPTER}.", "."): parameter.shape
+        for name, parameter in net.named_parameters()
+        if ".lora_" in name
+    }
+    assert {key: value.shape for key, value in known.items()} == expected
+    assert not unused
     assert to_diffsynth(known).keys() == file.keys()
+
+
+@pytest.mark.parametrize("rank", [1, 8, 32])
+def test_the_rank_is_read_from_the_file(rank):
+    net = tiny_dkt.network()
+    report = lora.load(net, published("tiny", rank, "cpu"))
+    assert (report.modules, report.rank, report.effect) == (20, rank, 0)
+    assert {min(p.shape) for p in lora.parameters(net)} == {rank}
 
 
 @pytest.mark.parametrize("prefix", ["", "diffusion_model.", "pipe.dit.", "transformer."])
@@ -108,11 +132,11 @@ def test_missing_and_foreign_keys_are_reported():
 
 def test_a_lora_of_another_base_is_refused():
     with pytest.raises(ModelError, match="another size"):
-        lora.load(tiny_dkt.network(), published(4, blocks=2))
+        lora.load(tiny_dkt.network(), published("1.3B", 4, "cpu"))
     with pytest.raises(ModelError, match="none of its 1 keys"):
         lora.load(tiny_dkt.network(), {"unet.up.weight": torch.zeros(1)})
-    mixed = published(4, blocks=1) | {
-        "blocks.1.ffn.0.lora_A.default.weight": torch.zeros(8, 8),
+    mixed = published("tiny", 4, "cpu") | {
+        "blocks.1.ffn.0.lora_A.default.weight": torch.zeros(8, 48),
     }
     with pytest.raises(ModelError, match=r"ranks \[4, 8\]"):
         lora.load(tiny_dkt.network(), mixed)
