@@ -14,13 +14,11 @@ import torch
 from transphy3d.dkt import lora
 from transphy3d.dkt.infer import Settings, estimate
 from transphy3d.dkt.sampler import batches, sample
-from transphy3d.dkt.speed import Speed, speed_up
+from transphy3d.dkt.speed import PLAIN, Speed, speed_up
 from transphy3d.dkt.video import open_video
 from transphy3d.dkt.wan import make_context, predict
 from transphy3d.dkt.windows import Windows
 from transphy3d.errors import ModelError
-
-PLAIN = Speed(merged=False, folded=False)
 
 
 def trained(effect=0.02, dtype=torch.float32):

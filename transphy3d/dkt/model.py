@@ -9,7 +9,7 @@ import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from transphy3d.dkt import lora, original
-from transphy3d.dkt.speed import USUAL, Speed, speed_up
+from transphy3d.dkt.speed import PLAIN, USUAL, Speed, speed_up
 from transphy3d.dkt.tensors import read_tensors
 from transphy3d.dkt.wan import (
     LATENT_CHANNELS,
@@ -28,11 +28,12 @@ DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that inference needs, on one device."""
+    """Everything that inference needs, on one device. speed : levers that were pulled"""
 
     network: WanTransformer3DModel
     vae: AutoencoderKLWan
     context: Context
+    speed: Speed = PLAIN
 
     @property
     def device(self) -> torch.device:
@@ -130,6 +131,7 @@ def load_model(
     kind = pick_type(dtype)
     base = load_network(network, kind)
     report = lora.load(base, read_tensors(weights)) if weights else None
-    model = Model(base.to(place).eval(), load_vae(vae, kind).to(place), load_context(prompt, base))
+    codec = load_vae(vae, kind).to(place)
+    model = Model(base.to(place).eval(), codec, load_context(prompt, base), speed)
     speed_up(model.network, model.vae, model.context, speed)
     return model, report

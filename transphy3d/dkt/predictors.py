@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -103,7 +103,12 @@ def model_predictor(
         "model",
         see,
         "normal" if settings.task == "normal" else "disparity",
-        {"settings": described(settings), "dtype": str(model.dtype), "weights": weights},
+        {
+            "settings": described(settings),
+            "speed": asdict(model.speed),
+            "dtype": str(model.dtype),
+            "weights": weights,
+        },
     )
 
 

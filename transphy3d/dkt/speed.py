@@ -42,6 +42,7 @@ class Speed:
 
 
 USUAL = Speed()
+PLAIN = Speed(merged=False, folded=False)
 
 
 def speed_up(

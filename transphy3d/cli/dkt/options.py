@@ -44,6 +44,9 @@ Compiled = Annotated[
 ChannelsLast = Annotated[
     bool, typer.Option("--channels-last", help="lay the autoencoder's weights out for tensor cores")
 ]
+Steps = Annotated[int, typer.Option("--steps", min=1, help="sampling steps")]
+Window = Annotated[int, typer.Option("--window", min=1, help="latents in a window")]
+Overlap = Annotated[int, typer.Option("--overlap", min=0, help="latents shared by windows")]
 BatchSize = Annotated[int, typer.Option("--batch", min=1, help="windows to look at together")]
 
 

@@ -8,14 +8,21 @@ from typing import Annotated
 import typer
 
 from transphy3d.cli.dkt.options import (
+    AttentionName,
+    BatchSize,
+    ChannelsLast,
+    Compiled,
     DeviceName,
     LoraFile,
     MaybeNetworkFolder,
     MaybeVaeFolder,
+    Overlap,
     PromptFile,
     SizeText,
+    Steps,
     TaskName,
     TypeName,
+    Window,
     dkt_app,
     open_model,
 )
@@ -65,6 +72,13 @@ def evaluate(
     pictures: Annotated[
         int, typer.Option("--pictures", min=0, help="frames to paint, evenly chosen over all")
     ] = 12,
+    steps: Steps = 5,
+    window: Window = 21,
+    overlap: Overlap = 3,
+    batch: BatchSize = 1,
+    attention: AttentionName = "native",
+    compiled: Compiled = False,
+    channels_last: ChannelsLast = False,
     device: DeviceName = "auto",
     dtype: TypeName = "bfloat16",
     progress: ProgressStyle = "auto",
@@ -77,6 +91,7 @@ def evaluate(
     from transphy3d.dkt.predictions import read_place, stored_predictor
     from transphy3d.dkt.predictors import baselines, model_predictor
     from transphy3d.dkt.results import markdown, write_results
+    from transphy3d.dkt.speed import Speed
     from transphy3d.dkt.trial import make_protocol, open_trial
     from transphy3d.errors import JobError
 
@@ -90,8 +105,16 @@ def evaluate(
         resize=resize,
     )
     settings = make_settings(
-        task=task, size=size, steps=5, window=21, overlap=3, parity="ours", seed=0
+        task=task,
+        size=size,
+        steps=steps,
+        window=window,
+        overlap=overlap,
+        parity="ours",
+        seed=0,
+        batch=batch,
     )
+    speed = Speed(attention, compiled=compiled, channels_last=channels_last)
     if bool(network) != bool(vae):
         raise JobError("--network and --vae belong together; name both, or neither for baselines")
     places = [read_place(text) for text in predictions or ()]
@@ -100,7 +123,7 @@ def evaluate(
     for name, folder in places:
         predictors.append(stored_predictor(name, folder, trial, settings.task, protocol))
     if network and vae:
-        model = open_model(network, vae, prompt, lora, device, dtype)
+        model = open_model(network, vae, prompt, lora, device, dtype, speed)
         files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt}
         predictors.append(model_predictor(model, settings, files))
     reporter = make_progress(progress)
