@@ -1,13 +1,13 @@
 """The LoRA: low-rank changes to the network's linear layers, which is all that training moves.
 
-It can be read from and written to two layouts of keys: peft's own, as diffusers reads it, and
-that of DiffSynth-Studio and ComfyUI, in which the published weights come.
+It can be read from and written to three layouts of keys: peft's own, as diffusers reads it; that
+of DiffSynth-Studio, in which the published weights come; and that of ComfyUI.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -18,7 +18,7 @@ from peft import LoraConfig, get_peft_model_state_dict, set_peft_model_state_dic
 from transphy3d.dkt.sharding import gathered
 from transphy3d.errors import ModelError
 
-Layout = Literal["peft", "diffsynth"]
+Layout = Literal["diffsynth", "comfyui", "peft"]
 Weights = Mapping[str, torch.Tensor]
 # q, k, v and o of self and cross attention, and both layers of the feed-forward network: ten a
 # block, without the keys and values of the image branch.
@@ -48,6 +48,7 @@ class LoadReport:
 
     modules : layers that got both matrices; rank : of all of them
     missing : layers of the network that the file lacks; unused : keys that fit nothing
+    silent : layers whose B is zero, so that they change nothing
     effect : root mean square of B A over all layers; 0 means that the LoRA does nothing
     """
 
@@ -55,13 +56,31 @@ class LoadReport:
     rank: int
     missing: tuple[str, ...]
     unused: tuple[str, ...]
+    silent: tuple[str, ...]
     effect: float
+
+    @staticmethod
+    def of(known: Weights, layers: Iterable[str], unused: Sequence[str]) -> LoadReport:
+        """Of tensors in peft's layout, for a network that has these layers."""
+        wanted = set(layers)
+        used = {key: value for key, value in known.items() if _layer(key) in wanted}
+        found = {_layer(key) for key in used}
+        silent = {_layer(k) for k, v in used.items() if ".lora_B." in k and not v.any()}
+        return LoadReport(
+            modules=len(found),
+            rank=_rank(known),
+            missing=tuple(sorted(wanted - found)),
+            unused=(*unused, *sorted(known.keys() - used.keys())),
+            silent=tuple(sorted(silent)),
+            effect=effect(used),
+        )
 
     def describe(self) -> str:
         """One line for a terminal."""
         return (
             f"{self.modules} layers of rank {self.rank}, {len(self.missing)} missing, "
-            f"{len(self.unused)} keys unused, effect {self.effect:.3g}"
+            f"{len(self.unused)} keys unused, {len(self.silent)} layers zero, "
+            f"effect {self.effect:.3g}"
         )
 
 
@@ -100,15 +119,17 @@ def load(network: WanTransformer3DModel, stored: Weights) -> LoadReport:
             f"LoRA: none of its {len(stored)} keys names a layer of Wan's network, the first is "
             f"{next(iter(stored), None)!r}; hand in a LoRA of Wan2.1-Fun-Control"
         )
-    rank = _rank(known)
-    attach(network, rank)
+    attach(network, _rank(known))
     expected = weights(network)
     _check_shapes(known, expected)
     set_peft_model_state_dict(network, dict(known), adapter_name=ADAPTER)
-    missing = tuple(sorted({_layer(key) for key in expected.keys() - known.keys()}))
-    foreign = tuple(sorted(known.keys() - expected.keys()))
-    kept = {key: known[key] for key in known.keys() & expected.keys()}
-    return LoadReport(len(kept) // 2, rank, missing, (*unused, *foreign), effect(kept))
+    return LoadReport.of(known, map(_layer, expected), unused)
+
+
+def layers_below(known: Weights) -> list[str]:
+    """The layers of a network with as many blocks as tensors in peft's layout speak of."""
+    blocks = 1 + max(int(key.split(".")[1]) for key in known)
+    return [f"blocks.{block}.{layer}" for block in range(blocks) for layer in LAYERS]
 
 
 def _layer(key: str) -> str:
@@ -144,16 +165,22 @@ def effect(stored: Weights) -> float:
 
 
 def to_peft(stored: Weights) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
-    """Tensors of either layout under peft's keys, and the keys that were not understood."""
-    known, unused = {}, []
-    for key, value in stored.items():
-        match = _KEY.fullmatch(_without_prefix(key))
-        layer = match and (_FROM_WAN.get(match[2]) or (match[2] if match[2] in LAYERS else None))
-        if match and layer:
-            known[f"blocks.{match[1]}.{layer}.lora_{match[3]}.weight"] = value
-        else:
-            unused.append(key)
-    return known, tuple(unused)
+    """Tensors of any layout under peft's keys, and the keys that were not understood.
+
+    A matrix without the other one of its layer says nothing, and is not understood either.
+    """
+    names = {key: name for key in stored if (name := _in_peft(key))}
+    whole = {_layer(name) for name in names.values() if name.endswith("lora_A.weight")}
+    whole &= {_layer(name) for name in names.values() if name.endswith("lora_B.weight")}
+    known = {name: stored[key] for key, name in names.items() if _layer(name) in whole}
+    return known, tuple(key for key in stored if names.get(key) not in known)
+
+
+def _in_peft(key: str) -> str | None:
+    """A key of any layout in peft's; None for what is no LoRA of Wan's layers."""
+    match = _KEY.fullmatch(_without_prefix(key))
+    layer = match and (_FROM_WAN.get(match[2]) or (match[2] if match[2] in LAYERS else None))
+    return f"blocks.{match[1]}.{layer}.lora_{match[3]}.weight" if match and layer else None
 
 
 def _without_prefix(key: str) -> str:
@@ -164,10 +191,20 @@ def _without_prefix(key: str) -> str:
 
 def to_diffsynth(stored: Weights) -> dict[str, torch.Tensor]:
     """Tensors of peft's layout under the published weights' keys."""
+    return _renamed(stored, "blocks.{}.{}.lora_{}.default.weight")
+
+
+def to_comfyui(stored: Weights) -> dict[str, torch.Tensor]:
+    """Tensors of peft's layout under the keys by which ComfyUI finds Wan's layers."""
+    return _renamed(stored, "diffusion_model.blocks.{}.{}.lora_{}.weight")
+
+
+def _renamed(stored: Weights, template: str) -> dict[str, torch.Tensor]:
+    """Under Wan's own names of layers; template : of block, layer, and A or B."""
     named = {}
     for key, value in stored.items():
         match = _KEY.fullmatch(key)
         if match is None or match[2] not in LAYERS:
             raise ModelError(f"LoRA: {key!r} is not in peft's layout")
-        named[f"blocks.{match[1]}.{LAYERS[match[2]]}.lora_{match[3]}.default.weight"] = value
+        named[template.format(match[1], LAYERS[match[2]], match[3])] = value
     return named
