@@ -77,7 +77,7 @@ $(DEV): $(RENDER)
 # Torch first and by its exact version, which takes the build that the machine's index prefers.
 $(TORCH): $(DEV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'torch==$(TORCH_VERSION)' 'torchvision==$(TORCHVISION_VERSION)'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev,training,dkt,filter]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[render,dev,training,dkt,demo,filter]'
 	@rm -f $(VENV)/.torch-*; touch $@
 
 $(FARM): $(DEV)

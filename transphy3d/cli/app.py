@@ -41,7 +41,8 @@ def _root(
     pass
 
 
-DKT_PACKAGES = {"accelerate", "diffusers", "peft", "safetensors", "torch"}
+EXTRAS = dict.fromkeys(("accelerate", "diffusers", "peft", "safetensors", "torch"), "dkt")
+EXTRAS["gradio"] = "demo"
 
 
 def main() -> None:
@@ -55,7 +56,7 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("transphy3d"):
             raise
-        extra = "dkt" if error.name in DKT_PACKAGES else "render"
+        extra = EXTRAS.get(error.name or "", "render")
         _fail(f"{error}; pip install 'transphy3d[{extra}]'", TransPhy3DError.exit_code)
     except OSError as error:
         if not is_full(error):

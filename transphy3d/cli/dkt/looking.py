@@ -15,11 +15,14 @@ from transphy3d.cli.dkt.options import (
     DeviceName,
     LoraFile,
     NetworkFolder,
+    Overlap,
     PromptFile,
     SizeText,
+    Steps,
     TaskName,
     TypeName,
     VaeFolder,
+    Window,
     dkt_app,
     open_model,
 )
@@ -75,9 +78,9 @@ def infer(
     frames: Annotated[int | None, typer.Option("--frames", min=1, help="the first n alone")] = None,
     seconds: Annotated[float, typer.Option("--seconds", min=0.1, help="of a camera")] = 10.0,
     size: SizeText = "480x832",
-    steps: Annotated[int, typer.Option("--steps", min=1, help="sampling steps")] = 5,
-    window: Annotated[int, typer.Option("--window", min=1, help="latents in a window")] = 21,
-    overlap: Annotated[int, typer.Option("--overlap", min=0, help="latents shared by windows")] = 3,
+    steps: Steps = 5,
+    window: Window = 21,
+    overlap: Overlap = 3,
     parity: Annotated[
         str, typer.Option("--parity", help="ours, or dkt to repeat the released code")
     ] = "ours",
@@ -113,9 +116,8 @@ def infer(
     chosen = pick_formats(formats.split(","), settings.task, known is not None)
     source = open_video(filmed(video, out, seconds), fps, frames)
     lens = find_lens(source, intrinsics, fov)
-    about = {"network": network, "vae": vae, "lora": lora, "prompt": prompt, "dtype": dtype}
-    named = {name: str(value) for name, value in about.items() if value}
-    wish = Wish(chosen, lens, known, ply_every, named)
+    about = _named(network, vae, lora, prompt, dtype)
+    wish = Wish(chosen, lens, known, ply_every, about)
     reporter = make_progress(progress)
     try:
         if lens.assumed and (known or "ply" in wish.formats):
@@ -124,6 +126,42 @@ def infer(
         print(look(model, source, out, settings, wish, reporter))
     finally:
         reporter.close()
+
+
+@dkt_app.command()
+def demo(
+    network: NetworkFolder,
+    vae: VaeFolder,
+    lora: LoraFile = None,
+    prompt: PromptFile = None,
+    size: SizeText = "480x832",
+    host: Annotated[
+        str, typer.Option("--host", help="address to listen at; 0.0.0.0 opens it to the network")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option("--port", help="[default: the first free one from 7860 on]")
+    ] = None,
+    device: DeviceName = "auto",
+    dtype: TypeName = "bfloat16",
+) -> None:
+    """Show a page on this machine: a video in, depth or normals out."""
+    from transphy3d.dkt.demo import serving
+    from transphy3d.dkt.look import read_size
+
+    read_size(size)
+    model = open_model(network, vae, prompt, lora, device, dtype)
+    about = _named(network, vae, lora, prompt, dtype)
+    with serving(model, about, size, host, port) as (page, url):
+        print(url, flush=True)
+        page.block_thread()
+
+
+def _named(
+    network: Path, vae: Path, lora: Path | None, prompt: Path | None, dtype: str
+) -> dict[str, str]:
+    """The model's files, for `info.json`."""
+    files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt, "dtype": dtype}
+    return {name: str(value) for name, value in files.items() if value}
 
 
 def _known(sensor: Path | None, height: float | None, pitch: float | None) -> Sensor | Mount | None:
