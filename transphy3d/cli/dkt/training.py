@@ -104,15 +104,28 @@ def export(
     checkpoint: Annotated[
         Path, typer.Argument(metavar="CHECKPOINT", help="folder of a checkpoint, or .safetensors")
     ],
-    out: Annotated[Path, typer.Argument(metavar="FILE", help=".safetensors to write")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help=".safetensors to write; merged: a folder")
+    ],
     layout: Annotated[
-        str, typer.Option("--layout", help="diffsynth (also ComfyUI), or peft (diffusers)")
+        str, typer.Option("--layout", help="diffsynth, comfyui, peft (diffusers), or merged")
     ] = "diffsynth",
     averaged: Annotated[
         bool, typer.Option("--averaged", help="take the moving average of the weights")
     ] = False,
+    network: Annotated[
+        Path | None, typer.Option("--network", help="merged: the base that the LoRA is added to")
+    ] = None,
+    dtype: TypeName = "bfloat16",
+    licence: Annotated[
+        str, typer.Option("--license", help="that the model card names, as the hub abbreviates it")
+    ] = "apache-2.0",
+    card: Annotated[
+        bool, typer.Option("--card/--no-card", help="write README.md, the model card, beside it")
+    ] = True,
 ) -> None:
-    """Write a LoRA in the layout of another program."""
-    from transphy3d.dkt.export import export_lora
+    """Write a LoRA in the layout of another program, with a model card."""
+    from transphy3d.dkt.export import Wanted, export_lora
 
-    print(export_lora(checkpoint, out, layout, averaged=averaged))
+    wanted = Wanted(layout, averaged, network, dtype, licence if card else None)
+    print(export_lora(checkpoint, out, wanted))
