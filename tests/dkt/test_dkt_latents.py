@@ -43,20 +43,21 @@ def root(tmp_path_factory):
     return dkt_run.lay_out(tmp_path_factory.mktemp("latents"))
 
 
-def job(root, clips="", name="cached", data=None, **top):
-    """The tiny job from a cache, with other keys of `clips` and of the job."""
+def job(root, name, *changes):
+    """The tiny job of two steps, whole pictures only; changes : (old, new) text."""
     text = dkt_run.JOB.format(steps=2, ema=0)
-    text = text.replace("tokens: 2, flip: 0.5", f"tokens: 2, flip: 0.5, shifts: false{clips}")
-    text = text.replace("- {path: shards}", data or "- {path: shards}")
-    for key, value in top.items():
-        text = text.replace(f"{key}: ", f"{key}: {value} #", 1)
+    for old, new in (("flip: 0.5", "flip: 0.5, shifts: false"), *changes):
+        assert old in text
+        text = text.replace(old, new)
     path = root / f"{name}.yaml"
     path.write_text(text)
     return load_training_job(path)
 
 
-def cached(root, folder="cache", every=3, clips="", **others):
-    return job(root, f", cache: {folder}, cache_every: {every}{clips}", **others)
+def cached(root, folder="cache", *changes, every=3):
+    """The same from a cache."""
+    cache = ("shifts: false", f"shifts: false, cache: {folder}, cache_every: {every}")
+    return job(root, f"from-{folder}", cache, *changes)
 
 
 @pytest.fixture(scope="module")
@@ -94,24 +95,27 @@ def test_a_short_clip_is_the_start_of_a_long_entry():
     assert torch.equal(encode_pixels(video, vae)[:, :, :2], encode_pixels(video[:, :, :5], vae))
 
 
-def test_training_from_a_cache_has_the_losses_of_encoding_while_training(root):
-    every_start = cached(root, "dense", every=1, name="dense")
-    with pytest.raises(ShardError, match="dkt prepare"):
-        train(every_start, root / "too-early", QUIET)
-    prepare_clips(every_start, (0, 1), "cpu", QUIET)
-    train(every_start, root / "from-cache", QUIET)
-    train(job(root, name="online"), root / "online", QUIET)
-    from_cache, online = (
-        [line["loss"] for line in read_log(root / name) if "loss" in line]
-        for name in ("from-cache", "online")
-    )
-    assert len(online) == 2 and online[0] != online[1]
-    np.testing.assert_allclose(from_cache, online, rtol=1e-3)
+@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-3), ("bfloat16", 0)])
+def test_training_from_a_cache_has_the_losses_of_encoding_while_training(root, dtype, tolerance):
+    """In bfloat16 bit by bit: its eight digits fit into the cache's float16."""
+    change = ("dtype: float32", f"dtype: {dtype}")
+    jobs = {
+        "online": job(root, "online", change),
+        "cached": cached(root, f"dense-{dtype}", change, every=1),
+    }
+    prepare_clips(jobs["cached"], (0, 1), "cpu", QUIET)
+    losses = {}
+    for name, each in jobs.items():
+        run = root / f"{name}-{dtype}"
+        train(each, run, QUIET)
+        losses[name] = [line["loss"] for line in read_log(run) if "loss" in line]
+    assert len(losses["online"]) == 2 and losses["online"][0] != losses["online"][1]
+    np.testing.assert_allclose(losses["cached"], losses["online"], rtol=tolerance)
 
 
 def test_every_draw_is_the_one_of_pictures(root):
     """Same recording, same first frame, same side, whatever the length."""
-    dense = cached(root, "dense", every=1, name="dense")
+    dense = cached(root, "dense-float32", every=1)
     prepare_clips(dense, (0, 1), "cpu", QUIET)
     latents, pictures = open_latents(dense, tiny_dkt.vae()), open_clips(dense)
     for number in range(6):
@@ -150,7 +154,7 @@ def test_more_data_adds_to_a_cache(root, tmp_path):
 
 
 def test_shares_fill_one_cache_together_also_twice_at_once(root, filled):
-    sources = cached_sources(cached(root, "shared", name="shared"), tiny_dkt.vae())
+    sources = cached_sources(cached(root, "shared"), tiny_dkt.vae())
     runs = [fill_cache(sources, tiny_dkt.vae(), share) for share in ((1, 2), (0, 2), (0, 2))]
     assert [next(run) for run in runs] == [(1, 1)] * 3
     assert [list(run) for run in runs] == [[], [], []]
@@ -159,21 +163,26 @@ def test_shares_fill_one_cache_together_also_twice_at_once(root, filled):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"),
+    ("changes", "words"),
     [
-        ({"clips": ", cache_every: 5"}, r"differs in every \(3, not 5\)"),
-        ({"task": "normal"}, r"differs in task \(depth, not normal\)"),
-        ({}, "differs in autoencoder;"),
+        ([("cache_every: 3", "cache_every: 5")], r"differs in every \(3, not 5\)"),
+        ([("task: depth", "task: normal")], r"differs in task \(depth, not normal\)"),
+        ([("size: [32, 48]", "size: [48, 48]")], r"differs in size \(\[32, 48\], not \[48, 48\]\)"),
+        ([], "differs in autoencoder;"),
     ],
 )
 def test_other_weights_sizes_and_tasks_have_another_cache_and_the_error_says_which(
-    root, filled, change, words
+    root, filled, changes, words
 ):
-    clips = {"every": 5} if "clips" in change else {}
-    other = cached(root, name="other", **clips, **{k: v for k, v in change.items() if k == "task"})
+    vae = tiny_dkt.vae(seed=int("autoencoder" in words))
     with pytest.raises(ShardError, match=words) as caught:
-        open_latents(other, tiny_dkt.vae(seed=0 if change else 1))
+        open_latents(cached(root, "cache", *changes), vae)
     assert "dkt prepare" in str(caught.value)
+
+
+def test_training_does_not_start_without_its_cache(root):
+    with pytest.raises(ShardError, match=r"there is none; run `transphy3d dkt prepare`"):
+        train(cached(root, "nowhere"), root / "too-early", QUIET)
 
 
 def test_the_autoencoders_statistics_belong_to_the_fingerprint(root, filled):
@@ -188,7 +197,7 @@ def test_sequences_that_another_job_made_are_not_taken_for_these(root, filled, t
         make(tmp_path / f"{index:06d}.h5", frames=10, index=index)
         with h5py.File(tmp_path / f"{index:06d}.h5", "r+") as file:
             next(iter(file.values())).attrs["job_sha256"] = "1" * 64
-    other = cached(root, data=f"- {{path: {tmp_path}}}", name="elsewhere")
+    other = cached(root, "cache", ("path: shards", f"path: {tmp_path}"))
     with pytest.raises(ShardError, match="2 of 2 recordings are not encoded"):
         open_latents(other, tiny_dkt.vae())
 
@@ -212,7 +221,7 @@ def test_damage_is_told_with_the_file(root, filled):
 
 
 def test_a_full_disk_leaves_whole_files_and_is_gone_on_from(root, monkeypatch):
-    full = cached(root, "full", name="full")
+    full = cached(root, "full")
     write, written = cache_module.write_bytes, []
 
     def fail_second(path, data):
@@ -236,16 +245,22 @@ def test_recordings_shorter_than_the_longest_clip_serve_shorter_ones(root):
     """Ten frames hold clips of two latents, and entries of two, not of five."""
     make(root / "mixed/000000.h5", frames=18, index=0)
     make(root / "mixed/000001.h5", frames=10, index=1)
-    longer = job(root, ", cache: mixed-cache", name="mixed", data="- {path: mixed}")
-    clips = longer.clips.model_copy(update={"latents": [2, 5], "tokens": 5})
-    mixed = longer.model_copy(update={"clips": clips})
+    long = (
+        ("latents: [1, 2], tokens: 2", "latents: [2, 5], tokens: 5"),
+        ("path: shards", "path: mixed"),
+    )
+    mixed = cached(root, "mixed-cache", *long)
     prepare_clips(mixed, (0, 1), "cpu", QUIET)
     latents = open_latents(mixed, tiny_dkt.vae())
     assert len(latents) == 2
     assert all(latents[Draw(n, 17)]["target"].shape == (16, 5, 4, 6) for n in range(4))
     shown = [latents[Draw(n, 5)]["picture"] for n in range(4)]
     assert all(item.shape == (16, 2, 4, 6) for item in shown)
-    too_long = mixed.model_copy(update={"clips": clips.model_copy(update={"latents": [6]})})
+    long = (
+        ("latents: [1, 2], tokens: 2", "latents: [6], tokens: 6"),
+        ("path: shards", "path: mixed"),
+    )
+    too_long = cached(root, "mixed-cache", *long)
     with pytest.raises(
         ShardError, match="longest clips have 21 frames and the longest recording 18"
     ):
@@ -259,7 +274,7 @@ def test_public_sets_are_cached_too_still_ones_as_single_frames(root, tmp_path):
         f"- {{path: {tmp_path}/tars, set: released}}\n"
         f"  - {{path: {tmp_path}/hiss, set: hiss}}\n  - {{path: shards}}"
     )
-    public = cached(root, "public", name="public", data=data)
+    public = cached(root, "public", ("- {path: shards}", data))
     sources = cached_sources(public, tiny_dkt.vae())
     total = sum(len(source.numbers) for source in sources)
     assert list(fill_cache(sources, tiny_dkt.vae()))[-1] == (total, total)
@@ -273,9 +288,9 @@ def test_public_sets_are_cached_too_still_ones_as_single_frames(root, tmp_path):
 
 
 def test_the_command_tells_the_size_and_how_far_it_is(root):
-    cached(root, "by-command", name="command")
+    cached(root, "by-command")
     said = run_cli(
-        *("dkt", "prepare", root / "command.yaml", "--device", "cpu", "--progress", "json")
+        *("dkt", "prepare", root / "from-by-command.yaml", "--device", "cpu", "--progress", "json")
     )
     assert said.returncode == 0, said.stderr
     assert said.stdout.strip() == str(root / "by-command")
@@ -287,13 +302,10 @@ def test_the_command_tells_the_size_and_how_far_it_is(root):
 
 
 def test_a_cache_cannot_hold_what_is_cut_anywhere(root):
-    path = root / "cached.yaml"
-    cached(root)
-    path.write_text(path.read_text().replace("shifts: false", "shifts: true"))
     with pytest.raises(JobError, match="set shifts: false"):
-        load_training_job(path)
+        cached(root, "cut", ("shifts: false", "shifts: true"))
 
 
 def test_a_job_without_a_cache_has_nothing_to_prepare(root):
     with pytest.raises(JobError, match=r"clips\.cache: is not set"):
-        prepare_clips(job(root, name="none"), (0, 1), "cpu", QUIET)
+        prepare_clips(job(root, "none"), (0, 1), "cpu", QUIET)

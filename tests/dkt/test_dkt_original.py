@@ -11,6 +11,7 @@ import tiny_dkt
 import torch
 from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
+from transformers import UMT5Config, UMT5EncoderModel
 
 from transphy3d.dkt import original
 from transphy3d.dkt.model import load_vae
@@ -125,6 +126,17 @@ def test_the_real_networks_sizes_are_read_off_their_shapes(size, blocks):
     found |= {"num_attention_heads": width // HEAD_WIDTH, "attention_head_dim": HEAD_WIDTH}
     assert {key: network.config[key] for key in found} == found
     assert network_config(size).items() <= found.items()
+
+
+def test_the_real_text_encoders_sizes_are_read_off_its_shapes():
+    """24 blocks of ten tensors, the embedding and the last norm: umt5_xxl of wan/modules/t5.py."""
+    sizes = {"vocab_size": 256384, "d_model": 4096, "d_kv": 64, "d_ff": 10240}
+    sizes |= {"num_layers": 24, "num_heads": 64, "relative_attention_num_buckets": 32}
+    with torch.device("meta"):
+        stored = original_wan.published_text(UMT5EncoderModel(UMT5Config(**sizes)))
+    assert len(stored) == 10 * 24 + 2
+    assert sum(value.numel() for value in stored.values()) * 2 / 1e9 == pytest.approx(11.4, abs=0.1)
+    assert original.text_config(stored) == sizes
 
 
 def test_other_checkpoints_of_wan_are_refused_by_name(folder):

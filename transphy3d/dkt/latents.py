@@ -153,7 +153,7 @@ def _entry(
 
 
 def _half(tensor: torch.Tensor) -> Any:
-    return tensor.cpu().numpy().astype(np.float16)
+    return tensor.float().cpu().numpy().astype(np.float16)
 
 
 class LatentClips(Dataset[Item]):

@@ -142,10 +142,11 @@ def make_step(trainer: Trainer, batch: dict[str, torch.Tensor], numbers: list[in
 
 
 def encode(trainer: Trainer, batch: dict[str, torch.Tensor]) -> Encoded:
-    """The latents of a batch of clips, or of cached ones as they are."""
+    """The latents of a batch of clips, or of cached ones, in the autoencoder's type."""
     task, device = trainer.job.task, trainer.accelerator.device
     if "target" in batch:
-        return Encoded(*(batch[name].to(device) for name in ("picture", "target", "known")))
+        cached = [batch[name].to(device, trainer.vae.dtype) for name in ("picture", "target")]
+        return Encoded(*cached, batch["known"].to(device))
     return Encoded(
         encode_pixels(picture(batch), trainer.vae),
         encode_pixels(target(batch, task), trainer.vae),
