@@ -1,0 +1,339 @@
+"""Does the trainer learn? A tiny model, from random weights, on sequences rendered here.
+
+    python benchmarks/learning.py [--out OUT] [--seeds 0 1 2] [--steps 1500]
+
+Renders training and held-out sequences of other seeds, trains a small autoencoder of Wan's class
+on their pictures and disparities (one with random weights decodes nothing), gives a network of
+Wan's class random weights, trains DKT's LoRA on it by `transphy3d dkt train`, and scores it on the
+held-out videos by `transphy3d dkt eval`, beside baselines. The whole of it runs for each seed,
+which changes the model's weights, the clips and their noise; pictures are rendered once. OUT keeps
+everything, so that a second run goes on where the first one stopped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from transphy3d.dkt.checkpoint import found
+from transphy3d.dkt.curves import charts, write_picture
+from transphy3d.dkt.data import frames_of, picture, target
+from transphy3d.dkt.infer import Settings, estimate
+from transphy3d.dkt.log import read_log
+from transphy3d.dkt.model import load_model
+from transphy3d.dkt.video import open_video
+from transphy3d.dkt.windows import Windows, latents_of
+from transphy3d.shards.draws import Draw
+from transphy3d.shards.reader import open_dataset
+from transphy3d.shards.torch_clips import Clips
+
+if TYPE_CHECKING:
+    from diffusers import AutoencoderKLWan
+
+# The model's REL must be below that of the best baseline by this share of it.
+MARGIN = 0.15
+HEAD_WIDTH = 48
+CODEC_CROP = 32
+CODEC_CLIPS = 4
+CODEC_RATE = 5e-3
+# Clips of five frames come every so many steps, single frames else: they cost five times as much.
+CODEC_FILM_EVERY = 4
+MEASURED_CLIPS = 24
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is made of everything.
+
+    size : (height, width) of pictures; train, held_out : sequences, each of so many frames
+    window, overlap : latents, when a held-out video is seen in several windows
+    """
+
+    size: tuple[int, int] = (64, 96)
+    train: int = 48
+    train_frames: int = 13
+    held_out: int = 6
+    held_out_frames: int = 41
+    codec_steps: int = 1500
+    width: int = 192
+    layers: int = 4
+    latents: tuple[int, ...] = (1, 2, 3, 4)
+    tokens: int = 12
+    steps: int = 1500
+    window: int = 4
+    overlap: int = 2
+    workers: int = 1
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """What one seed came to.
+
+    rel, delta : REL and share of pixels within 1.25, by predictor; "model" is the trained one
+    agreement : correlation of disparities seen in several windows and in one
+    difference : their mean absolute difference, of disparities in [0, 1]
+    """
+
+    rel: dict[str, float]
+    delta: dict[str, float]
+    agreement: float
+    difference: float
+
+    @property
+    def margin(self) -> float:
+        """The share by which the model's REL is below that of the best baseline."""
+        best = min(value for name, value in self.rel.items() if name != "model")
+        return 1 - self.rel["model"] / best
+
+
+def command(*words: object) -> None:
+    """Run `transphy3d WORDS`, whose output is shown only if it fails."""
+    line = [sys.executable, "-m", "transphy3d", *map(str, words)]
+    done = subprocess.run(line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(line)}\n{done.stdout}")
+
+
+def render(out: Path, plan: Plan, seed: int, sequences: int, frames: int) -> Path:
+    """Sequences of the job `smoke`, slowly circled; returns their shards."""
+    settings = {
+        "seed": seed,
+        "sequences": sequences,
+        "frames": frames,
+        "width": plan.size[1],
+        "height": plan.size[0],
+        "camera.arc": "[20,60]",
+        "render.samples": 4,
+        "output.videos": 0,
+        "output.sequences_per_shard": 1000,
+        "run.workers": plan.workers,
+    }
+    words = [word for key, value in settings.items() for word in ("--set", f"{key}={value}")]
+    if not (out / "shards/index.json").exists():
+        command("render", "smoke", "--out", out, *words)
+    return out / "shards"
+
+
+def make_codec(path: Path, shards: Path, plan: Plan, seed: int) -> None:
+    """Train a small autoencoder on pictures and disparities, unless it is there."""
+    from diffusers import AutoencoderKLWan
+
+    if path.exists():
+        return
+    torch.manual_seed(seed)
+    codec = AutoencoderKLWan(base_dim=16, dim_mult=[1, 1, 1, 1], num_res_blocks=0)
+    quieten(codec)
+    optimiser = torch.optim.AdamW(
+        codec.parameters(), CODEC_RATE, betas=(0.9, 0.95), weight_decay=0.0
+    )
+    rates = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, CODEC_RATE, total_steps=plan.codec_steps, pct_start=0.15
+    )
+    for pixels in codec_batches(shards, plan, seed):
+        again = codec.decode(codec.encode(pixels).latent_dist.mode()).sample
+        optimiser.zero_grad()
+        (again - pixels).abs().mean().backward()
+        torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
+        optimiser.step()
+        rates.step()
+    normalise_latents(codec, shards, plan)
+    codec.save_pretrained(path)
+
+
+def quieten(codec: AutoencoderKLWan) -> None:
+    """Let residual branches begin as nothing: the rest then trains in far fewer steps."""
+    from diffusers.models.autoencoders import autoencoder_kl_wan as wan
+
+    for module in codec.modules():
+        if isinstance(module, wan.WanResidualBlock):
+            torch.nn.init.zeros_(module.conv2.weight)
+            torch.nn.init.zeros_(module.conv2.bias)
+        if isinstance(module, wan.WanAttentionBlock):
+            torch.nn.init.zeros_(module.proj.weight)
+            torch.nn.init.zeros_(module.proj.bias)
+
+
+def codec_batches(shards: Path, plan: Plan, seed: int) -> Iterator[torch.Tensor]:
+    """Square cuts of pictures and of disparities, (B, 3, F, 32, 32) in [-1, 1], for each step."""
+    clips = Clips(shards, size=plan.size, channels=("rgb", "disparity"), flip=0.5, seed=seed)
+    rng = np.random.default_rng(seed)
+    number = 0
+    for step in range(plan.codec_steps):
+        film = step % CODEC_FILM_EVERY == 0
+        count, frames = (1, frames_of(2)) if film else (CODEC_CLIPS, 1)
+        pixels = torch.cat([both(clips, number + n, frames) for n in range(count)])
+        number += count
+        top, left = (int(rng.integers(side - CODEC_CROP + 1)) for side in plan.size)
+        yield pixels[..., top : top + CODEC_CROP, left : left + CODEC_CROP]
+
+
+def both(clips: Clips, number: int, frames: int) -> torch.Tensor:
+    """A clip's picture and its disparity, (2, 3, F, H, W) in [-1, 1]."""
+    item = clips[Draw(number, frames)]
+    batch = {name: value[None] for name, value in item.items()}
+    return torch.cat([picture(batch), target(batch, "depth")])
+
+
+@torch.no_grad()
+def normalise_latents(codec: AutoencoderKLWan, shards: Path, plan: Plan) -> None:
+    """Measure the mean and deviation of each latent channel, as the network expects them."""
+    clips = Clips(shards, frames=frames_of(2), size=plan.size, channels=("rgb", "disparity"))
+    pixels = (both(clips, number, frames_of(2)) for number in range(MEASURED_CLIPS))
+    latents = torch.cat([codec.encode(each).latent_dist.mode() for each in pixels])
+    channels = latents.transpose(0, 1).flatten(1)
+    codec.register_to_config(
+        latents_mean=channels.mean(1).tolist(), latents_std=channels.std(1).tolist()
+    )
+
+
+def make_network(path: Path, plan: Plan, seed: int) -> None:
+    """A network of Wan's class with random weights."""
+    from diffusers import WanTransformer3DModel
+
+    torch.manual_seed(seed)
+    WanTransformer3DModel(
+        num_attention_heads=plan.width // HEAD_WIDTH,
+        attention_head_dim=HEAD_WIDTH,
+        in_channels=48,
+        out_channels=16,
+        text_dim=16,
+        freq_dim=64,
+        ffn_dim=4 * plan.width,
+        num_layers=plan.layers,
+        image_dim=16,
+        added_kv_proj_dim=plan.width,
+    ).save_pretrained(path)
+
+
+def make_job(path: Path, plan: Plan, seed: int, train: Path, held_out: Path) -> None:
+    """The training job; the LoRA's rank is the network's width, as its base knows nothing."""
+    job = {
+        "name": path.parent.name,
+        "seed": seed,
+        "base": {"network": "network", "vae": "vae", "rank": plan.width, "dtype": "float32"},
+        "data": [{"path": str(train.resolve())}],
+        "clips": {
+            "size": plan.size,
+            "latents": plan.latents,
+            "tokens": plan.tokens,
+            "shifts": False,
+            "cache": "cache",
+        },
+        "optimiser": {"rate": 1e-3, "warmup": 20, "ema": 0.99},
+        "validation": {
+            "path": str(held_out.resolve()),
+            "every": max(plan.steps // 6, 1),
+            "clips": plan.held_out,
+            "latents": max(plan.latents),
+        },
+        "run": {
+            "steps": plan.steps,
+            "save_every": max(plan.steps // 6, 1),
+            "workers": 0,
+            "log_every": 5,
+            "checkpointing": False,
+        },
+    }
+    path.write_text(json.dumps(job, indent=1))
+
+
+def learn(out: Path, plan: Plan, seed: int) -> Learnt:
+    """Everything from rendering to scores; `out` keeps the sequences and a folder a seed."""
+    train = render(out / "train", plan, 1, plan.train, plan.train_frames)
+    held_out = render(out / "held-out", plan, 1000, plan.held_out, plan.held_out_frames)
+    folder = out / f"seed-{seed}"
+    folder.mkdir(exist_ok=True)
+    make_codec(folder / "vae", train, plan, seed)
+    make_network(folder / "network", plan, seed)
+    make_job(folder / "job.yaml", plan, seed, train, held_out)
+    command("dkt", "prepare", folder / "job.yaml")
+    command("dkt", "train", folder / "job.yaml", "--out", folder / "run")
+    rel, delta = scores(folder, held_out, plan)
+    return Learnt(rel, delta, *windows_agree(folder, held_out, plan))
+
+
+def weights(folder: Path) -> Path:
+    """The averaged LoRA of the last checkpoint."""
+    return found(folder / "run")[-1].path / "ema.safetensors"
+
+
+def scores(folder: Path, held_out: Path, plan: Plan) -> tuple[dict[str, float], dict[str, float]]:
+    """REL and the share of pixels within 1.25, by predictor, as `dkt eval` tells them."""
+    height, width = plan.size
+    command(
+        *("dkt", "eval", held_out, "--out", folder / "scores", "--pictures", 6),
+        *("--network", folder / "network", "--vae", folder / "vae", "--lora", weights(folder)),
+        *("--size", f"{height}x{width}", "--dtype", "float32", "--device", "cpu"),
+        *("--window", plan.window, "--overlap", plan.overlap),
+    )
+    rows = json.loads((folder / "scores/scores.json").read_text())["rows"]
+    rel, delta = ({r["name"]: r["figures"][key] for r in rows} for key in ("rel", "delta_1.25"))
+    return rel, delta
+
+
+def windows_agree(folder: Path, held_out: Path, plan: Plan) -> tuple[float, float]:
+    """Correlation and mean absolute difference of a video seen in several windows and in one."""
+    model, _ = load_model(
+        folder / "network",
+        folder / "vae",
+        weights=weights(folder),
+        device="cpu",
+        dtype="float32",
+    )
+    recording = open_dataset(held_out)[0]
+    video = open_video(recording["rgb"][:], recording.fps)
+    one = Windows(latents_of(len(recording)), 0)
+    several = Windows(plan.window, plan.overlap)
+    seen = [
+        np.stack(list(estimate(model, video, Settings(size=plan.size, windows=windows))))
+        for windows in (one, several)
+    ]
+    correlation = float(np.corrcoef(seen[0].ravel(), seen[1].ravel())[0, 1])
+    return correlation, float(np.abs(seen[0] - seen[1]).mean())
+
+
+def table(results: dict[int, Learnt]) -> str:
+    """Markdown: what every predictor scored for each seed, the margin, and how windows agree."""
+    heads = ["", *(f"seed {seed}" for seed in results)]
+    rows = [heads, ["---"] * len(heads)]
+    learnt = list(results.values())
+    for name in learnt[0].rel:
+        texts = [f"{each.rel[name]:.3f} / {100 * each.delta[name]:.1f}" for each in learnt]
+        rows.append([f"{name}, REL / δ1.25 %", *texts])
+    rows.append(["REL below the best baseline", *(f"{100 * e.margin:.1f} %" for e in learnt)])
+    rows.append(["windows and one window, correlation", *(f"{e.agreement:.4f}" for e in learnt)])
+    rows.append(["windows and one window, difference", *(f"{e.difference:.4f}" for e in learnt)])
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def main() -> None:
+    """Parse, learn, print; fails if a seed misses the margin."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--out", type=Path, help="folder that keeps everything")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--steps", type=int, default=Plan.steps, help="of the LoRA's training")
+    parser.add_argument("--sequences", type=int, default=Plan.train, help="to train on")
+    arguments = parser.parse_args()
+    plan = Plan(steps=arguments.steps, train=arguments.sequences)
+    with tempfile.TemporaryDirectory() as scratch:
+        out = arguments.out or Path(scratch)
+        results = {seed: learn(out, plan, seed) for seed in arguments.seeds}
+        log = read_log(out / f"seed-{arguments.seeds[0]}/run")
+        write_picture(out / "learning.png", charts(log)[:3])
+    print(table(results))
+    if min(each.margin for each in results.values()) < MARGIN:
+        raise SystemExit(f"margin: below {MARGIN:.0%}")
+
+
+if __name__ == "__main__":
+    main()
