@@ -2,6 +2,7 @@
 
 import errno
 import json
+import shutil
 import tempfile
 
 import av
@@ -158,6 +159,13 @@ def test_a_full_disk_is_named_with_what_to_do(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(tmp_path) in str(told.value) or tempfile.gettempdir() in str(told.value)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_what_cannot_fit_is_refused_before_the_work(model, video, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(100, 90, 10_000))
+    monkeypatch.setattr(seen, "estimate", broken)
+    with pytest.raises(DiskFull, match=r"out: 98.4 kB will be written and 10.0 kB are free"):
+        see(model, video, tmp_path / "out", "npz")
 
 
 def test_point_clouds_without_metres_are_refused(model, video, tmp_path):

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from transphy3d.dkt.capture import device, filmed
+from transphy3d.dkt.hdr import _light, standard_range
 from transphy3d.dkt.lens import find_lens
 from transphy3d.dkt.video import open_video
 from transphy3d.errors import DeviceError, ShardError
@@ -59,21 +60,32 @@ def test_phones_videos_stand_upright(tmp_path, turn):
         assert np.abs(found.astype(int) - true).max() <= 3
 
 
-def test_high_dynamic_range_is_shown_as_standard_range(tmp_path):
-    white = 0.5807  # PQ's code of 203 cd/m2, diffuse white (ITU-R BT.2408)
+@pytest.mark.parametrize(("transfer", "white"), [(16, 0.5807), (18, 0.75)])
+def test_high_dynamic_range_is_shown_as_standard_range(tmp_path, transfer, white):
+    """Diffuse white is 203 cd/m2 in PQ, which is code 0.5807, and 75 % in HLG (ITU-R BT.2408)."""
     picture = np.zeros((64, 64, 3), np.uint16)
     picture[:, 32:] = round(white * 65535)
     with av.open(str(tmp_path / "hdr.mkv"), "w") as container:
         stream = container.add_stream("libx264", rate=10, options=LOSSLESS)
         stream.height = stream.width = 64
         stream.pix_fmt = "yuv420p10le"
-        stream.codec_context.color_trc, stream.codec_context.color_primaries = 16, 9
+        stream.codec_context.color_trc, stream.codec_context.color_primaries = transfer, 9
         stream.codec_context.colorspace = 9
         frame = av.VideoFrame.from_ndarray(picture, format="rgb48le")
         container.mux(stream.encode(frame.reformat(format="yuv420p10le", dst_colorspace=9)))
         container.mux(stream.encode())
     (found,) = open_video(tmp_path / "hdr.mkv")
     assert found[:, :28].max() <= 2 and found[:, 36:].min() >= 250
+
+
+def test_light_of_pq_is_what_the_standard_says():
+    codes = [round(65535 * code) for code in (0, 0.5081, 0.5807, 0.7518)]  # 0, 100, 203, 1000
+    np.testing.assert_allclose(_light("PQ")[codes] * 203, [0, 100, 203, 1000], rtol=2e-3)
+
+
+def test_saturated_red_of_wide_primaries_stays_red():
+    red = np.array([[[round(0.58 * 65535), 0, 0]]], np.uint16)
+    assert standard_range(red, 16).tolist() == [[[255, 0, 0]]]
 
 
 def test_a_video_that_is_cut_short_says_after_which_frame(tmp_path):
@@ -133,3 +145,10 @@ def test_cameras_are_numbered_as_the_system_names_them():
     assert device("lavfi:testsrc=rate=10", "linux") == ("lavfi", "testsrc=rate=10")
     with pytest.raises(DeviceError, match="record a file"):
         device("0", "plan9")
+
+
+def test_the_number_of_frames_is_known_without_decoding(tmp_path):
+    path = write(tmp_path / "phone.mp4", clip(7))
+    assert open_video(path).announced == 7
+    assert open_video(path, frames=3).announced == 3
+    assert open_video(clip(4)).announced == 4

@@ -8,13 +8,12 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.video.reformatter import ColorPrimaries, ColorTrc
 from numpy.typing import NDArray
 
+from transphy3d.dkt.hdr import TRANSFERS, standard_range
 from transphy3d.errors import ShardError
 
 Frame = NDArray[np.uint8]
-HDR = (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)  # PQ and HLG of ITU-R BT.2100
 QUARTER = 90
 
 
@@ -32,6 +31,8 @@ def decoded(path: Path) -> Iterator[tuple[float, Frame]]:
             for packet in container.demux(stream):
                 packets += packet.size > 0
                 for frame in packet.decode():
+                    if frame.is_corrupt:
+                        raise _damaged(path, count, "a picture is broken")
                     seconds = _seconds(frame, count, stream)
                     start = start if count else seconds
                     yield seconds - start, upright(frame)
@@ -58,8 +59,8 @@ def _damaged(path: Path, count: int, why: str | None) -> ShardError:
     if not count:
         return ShardError(f"{path}: cannot be decoded ({why}); convert it to .mp4")
     return ShardError(
-        f"{path}: is cut short or damaged after frame {count} ({why}); copy the file again, or "
-        f"see what is whole with --frames {count}"
+        f"{path}: is cut short or damaged after frame {count} ({why}); copy the file again, mend "
+        f"it with `ffmpeg -i FILE mended.mp4`, or see what is whole with --frames {count}"
     )
 
 
@@ -72,12 +73,12 @@ def _seconds(frame: av.VideoFrame, number: int, stream: av.VideoStream) -> float
 
 def upright(frame: av.VideoFrame) -> Frame:
     """(H, W, 3) uint8 RGB of a decoded frame."""
-    if frame.color_trc in HDR:
-        frame = frame.reformat(
-            format="rgb24", dst_color_trc=ColorTrc.BT709, dst_color_primaries=ColorPrimaries.BT709
-        )
-    picture = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / QUARTER))
-    return np.ascontiguousarray(picture, np.uint8)
+    if frame.color_trc in TRANSFERS:
+        # FFmpeg would convert it too, but takes seconds a frame.
+        picture = standard_range(frame.to_ndarray(format="rgb48le"), frame.color_trc)
+    else:
+        picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
+    return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / QUARTER)))
 
 
 def stream_facts(path: Path) -> tuple[float | None, dict[str, str]]:
@@ -86,3 +87,9 @@ def stream_facts(path: Path) -> tuple[float | None, dict[str, str]]:
         stream = container.streams.video[0]
         rate = float(stream.average_rate) if stream.average_rate else None
         return rate, {**container.metadata, **stream.metadata}
+
+
+def announced_frames(path: Path) -> int | None:
+    """How many frames the file says it has; None where it does not."""
+    with _opened(path) as container:
+        return container.streams.video[0].frames or None

@@ -17,6 +17,7 @@ from transphy3d.dkt.metres import Mount, Sensor
 from transphy3d.dkt.model import Model
 from transphy3d.dkt.outputs import (
     Outputs,
+    check_space,
     pick_formats,
     workplace,
     write_info,
@@ -100,6 +101,8 @@ def look(
             progress.frames(done, total)
 
     with workplace(out) as folder:
+        values = 3 if settings.task == "normal" else 1 + (wish.known is not None)
+        check_space(out, chosen, video.size, video.announced or 1, values)
         outputs, stage, count = None, None, 0
         for stage, view in views(model, video, settings, wish.lens, wish.known, told):
             outputs = outputs or Outputs(folder, chosen, stage, wish.ply_every)

@@ -25,6 +25,7 @@ from transphy3d.dkt.rasters import PictureWriter
 from transphy3d.dkt.view import Stage, Writer
 from transphy3d.errors import DiskFull, JobError
 from transphy3d.files import is_full, publish, scratch_name, write_json
+from transphy3d.wording import file_size
 
 Format = Literal["npz", "png", "exr", "mp4", "ply"]
 NAMES: dict[Format, str] = {
@@ -96,6 +97,23 @@ def workplace(out: Path) -> Iterator[Path]:
         raise _full(out) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def check_space(
+    out: Path, formats: Iterable[Format], size: tuple[int, int], frames: int, values: int
+) -> None:
+    """Raises DiskFull if what will be written surely does not fit, before hours are spent.
+
+    values : float32 numbers a pixel, 1 of disparity, 2 with depth, 3 of normals
+    """
+    each = {"npz": 2 * 4 * values, "png": 1, "exr": 2, "ply": 0, "mp4": 0}  # bytes, at least
+    needed = frames * size[0] * size[1] * sum(each[kind] for kind in formats)
+    free = shutil.disk_usage(out).free
+    if free < needed:
+        raise DiskFull(
+            f"{out}: {file_size(needed)} will be written and {file_size(free)} are free; free "
+            "some, leave out formats, or name another folder by --out"
+        )
 
 
 def _full(out: Path) -> DiskFull:

@@ -6,12 +6,12 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
-from transphy3d.dkt.decoding import Frame, decoded, stream_facts
+from transphy3d.dkt.decoding import Frame, announced_frames, decoded, stream_facts
 from transphy3d.dkt.pictures import is_picture, pictures, read_picture
 from transphy3d.errors import ShardError
 
@@ -45,6 +45,17 @@ class Video:
             yield seconds, frame
 
     @property
+    def announced(self) -> int | None:
+        """How many frames there are, by what is known without decoding them; None if unknown."""
+        if is_file(self.source):
+            found = announced_frames(self.source)
+        elif isinstance(self.source, Path):
+            found = len(pictures(self.source)) if self.source.is_dir() else 1
+        else:
+            found = len(self.source)
+        return min(found, self.frames or found) if found else None
+
+    @property
     def name(self) -> str:
         return str(self.source) if isinstance(self.source, Path) else "array"
 
@@ -71,13 +82,13 @@ def open_video(
     return Video(source, rate, (first.shape[0], first.shape[1]), frames)
 
 
-def is_file(source: Path | NDArray[np.uint8]) -> bool:
+def is_file(source: Path | NDArray[np.uint8]) -> TypeGuard[Path]:
     """Whether a source is a video file rather than pictures or an array."""
     return isinstance(source, Path) and not source.is_dir() and not is_picture(source)
 
 
 def _timed(source: Path | NDArray[np.uint8], fps: float) -> Iterator[tuple[float, Frame]]:
-    if isinstance(source, Path) and is_file(source):
+    if is_file(source):
         yield from decoded(source)
         return
     for number, frame in enumerate(_pictures(source)):
@@ -92,5 +103,5 @@ def _pictures(source: Path | NDArray[np.uint8]) -> Iterator[Frame]:
 
 
 def _fps(source: Path | NDArray[np.uint8]) -> float:
-    rate = stream_facts(source)[0] if isinstance(source, Path) and is_file(source) else None
+    rate = stream_facts(source)[0] if is_file(source) else None
     return rate or DEFAULT_FPS
