@@ -168,7 +168,8 @@ def test_shares_fill_one_cache_together_also_twice_at_once(root, filled):
         ([("cache_every: 3", "cache_every: 5")], r"differs in every \(3, not 5\)"),
         ([("task: depth", "task: normal")], r"differs in task \(depth, not normal\)"),
         ([("size: [32, 48]", "size: [48, 48]")], r"differs in size \(\[32, 48\], not \[48, 48\]\)"),
-        ([], "differs in autoencoder;"),
+        ([("flip: 0.5", "flip: 0")], r"differs in flips \(True, not False\);"),
+        ([], r"differs in autoencoder's weights \(\w{8}\.\.\., not \w{8}\.\.\.\);"),
     ],
 )
 def test_other_weights_sizes_and_tasks_have_another_cache_and_the_error_says_which(

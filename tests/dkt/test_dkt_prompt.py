@@ -9,7 +9,7 @@ import torch
 from command_line import run_cli
 from diffusers import WanPipeline
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from transphy3d.dkt.model import load_context, pick_type
 from transphy3d.dkt.prompt import embed, load_encoder, write_prompts
@@ -108,6 +108,24 @@ def test_the_command_writes_one_file_a_task(pipeline_folder, tmp_path):
 def test_an_unknown_type_is_an_error_with_the_nearest_one():
     with pytest.raises(JobError, match=r"'flaot32' is not known; did you mean 'float32'\?"):
         pick_type("flaot32")
+
+
+def test_a_prompt_must_be_the_tasks_and_of_the_networks_width(published, tmp_path):
+    depth, _ = map(str, write_prompts(tmp_path, *load_encoder(published, F32)))
+    network = tiny_dkt.network()
+    assert load_context(depth, network, "depth").text.shape == (1, 512, tiny_dkt.TEXT_WIDTH)
+    with pytest.raises(ModelError, match="is the prompt 'depth', the task is normal"):
+        load_context(depth, network, "normal")
+    of_unknown_text = tmp_path / "plain.safetensors"
+    save_file({"prompt": torch.ones(2, tiny_dkt.TEXT_WIDTH)}, of_unknown_text)
+    assert load_context(str(of_unknown_text), network, "normal").text.sum() == 64
+    save_file({"prompt": torch.ones(2, 7)}, of_unknown_text)
+    with pytest.raises(ModelError, match=r"no prompt of width 32; make it .*dkt embed"):
+        load_context(str(of_unknown_text), network)
+
+
+def test_without_a_prompt_the_text_is_all_zeros():
+    assert not load_context(None, tiny_dkt.network()).text.any()
 
 
 def test_what_is_missing_or_damaged_is_told(pipeline_folder, published, tmp_path):

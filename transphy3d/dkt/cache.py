@@ -36,6 +36,7 @@ CACHE_VERSION = 2
 FACTS_NAME = "cache.json"
 NAME_LENGTH = 16
 MARK_LENGTH = 8
+SHORT = 24  # letters of a fact that an error shows whole
 PER_CLIP = ("picture", "target", "known")
 PER_ENTRY = (*PER_CLIP, "first_frame", "flipped")
 Arrays = Mapping[str, NDArray[Any]]
@@ -138,17 +139,26 @@ def _read_facts(path: Path) -> Mapping[str, Any]:
 
 def _changes(there: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
     """One phrase for each fact in which they differ."""
-    return [
-        name if isinstance(here.get(name), dict) else f"{name} ({there.get(name)}, not {value})"
-        for name, value in here.items()
-        if there.get(name) != value
-    ]
+    changes: list[str] = []
+    for name, value in here.items():
+        was = there.get(name)
+        if isinstance(value, dict) and isinstance(was, dict):
+            changes += [f"{name}'s {change}" for change in _changes(was, value)]
+        elif was != value:
+            changes.append(f"{name} ({_short(was)}, not {_short(value)})")
+    return changes
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= SHORT else f"{text[:MARK_LENGTH]}..."
 
 
 def codec_facts(vae: AutoencoderKLWan) -> dict[str, Any]:
     """What latents depend on in an autoencoder."""
     config = vae.config
     return {
+        "type": str(vae.dtype),
         "weights": weights_sha256(vae),
         "mean": list(config.latents_mean),
         "deviation": list(config.latents_std),

@@ -43,7 +43,14 @@ from transphy3d.errors import ShardError
 from transphy3d.shards.draws import Draw, place
 from transphy3d.shards.framing import covering
 from transphy3d.shards.recording import Recording
-from transphy3d.shards.torch_clips import Drawable, Item, Mixture, clip_item, draw_clip
+from transphy3d.shards.torch_clips import (
+    Drawable,
+    Item,
+    Mixture,
+    clip_item,
+    disparity_range,
+    draw_clip,
+)
 from transphy3d.wording import plural
 
 
@@ -124,7 +131,8 @@ def fill_cache(
 
 def _encode(recording: Recording, plan: CachePlan, vae: AutoencoderKLWan) -> dict[str, Any]:
     places = plan.entries(len(recording))
-    entries = [_entry(recording, start, flip, vae, plan) for start, flip in places]
+    limits = disparity_range(recording) if plan.task == "depth" else None
+    entries = [_entry(recording, start, flip, vae, plan, limits) for start, flip in places]
     stacked = {name: _stack([entry[name] for entry in entries]) for name in entries[0]}
     starts, flips = zip(*places, strict=True)
     return stacked | {"first_frame": np.array(starts), "flipped": np.array(flips)}
@@ -139,11 +147,16 @@ def _stack(arrays: list[NDArray[Any]]) -> NDArray[Any]:
 
 
 def _entry(
-    recording: Recording, start: int, flip: bool, vae: AutoencoderKLWan, plan: CachePlan
+    recording: Recording,
+    start: int,
+    flip: bool,
+    vae: AutoencoderKLWan,
+    plan: CachePlan,
+    limits: tuple[float, float] | None,
 ) -> dict[str, Any]:
     frames = start + np.arange(frames_of(plan.length(len(recording) - start)))
     framing = covering((recording.height, recording.width), plan.size, flip=flip)
-    item = clip_item(recording, frames, framing, CHANNELS[plan.task])
+    item = clip_item(recording, frames, framing, CHANNELS[plan.task], limits)
     batch = {name: value[None] for name, value in item.items()}
     return {
         "picture": _half(encode_pixels(picture(batch), vae))[0],

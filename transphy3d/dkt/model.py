@@ -10,7 +10,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from transphy3d.dkt import lora, original
 from transphy3d.dkt.speed import PLAIN, USUAL, Speed, speed_up
-from transphy3d.dkt.tensors import read_tensors
+from transphy3d.dkt.tensors import read_metadata, read_tensors
 from transphy3d.dkt.wan import (
     LATENT_CHANNELS,
     Context,
@@ -23,6 +23,7 @@ from transphy3d.dkt.wan import (
 from transphy3d.errors import DeviceError, JobError, ModelError
 from transphy3d.wording import suggest
 
+PROMPT = "prompt"  # what its tensor is called
 DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -75,17 +76,26 @@ def pick_type(wanted: str) -> torch.dtype:
     return DTYPES[wanted]
 
 
-def load_context(prompt: str | None, network: WanTransformer3DModel) -> Context:
-    """The context of an embedded prompt's file; without one, an empty prompt."""
+def load_context(
+    prompt: str | None, network: WanTransformer3DModel, task: str | None = None
+) -> Context:
+    """The context of an embedded prompt's file; without one, an empty prompt.
+
+    Raises ModelError if it holds none, one of another text encoder, or, where it says so, another
+    task's.
+    """
     config = network.config
     if prompt is None:
         return make_context(torch.zeros(0, config.text_dim), config.image_dim)
-    embedding = read_tensors(Path(prompt)).get("prompt")
+    embedding = read_tensors(Path(prompt)).get(PROMPT)
     if embedding is None or embedding.shape[-1] != config.text_dim:
         raise ModelError(
             f"{prompt}: holds no prompt of width {config.text_dim}; make it with "
             "`transphy3d dkt embed`"
         )
+    text = read_metadata(Path(prompt)).get("text", task)
+    if task and text != task:
+        raise ModelError(f"{prompt}: is the prompt {text!r}, the task is {task}; name that one's")
     return make_context(embedding.float(), config.image_dim)
 
 

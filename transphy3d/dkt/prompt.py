@@ -10,14 +10,13 @@ from safetensors.torch import save
 
 from transphy3d.dkt import original
 from transphy3d.dkt.config import Task
+from transphy3d.dkt.model import PROMPT
 from transphy3d.dkt.wan import TEXT_TOKENS, cast, load_folder
 from transphy3d.errors import ModelError
 from transphy3d.files import write_bytes
 
 if TYPE_CHECKING:
     from transformers import UMT5EncoderModel
-
-TENSOR = "prompt"
 
 
 def load_encoder(folder: Path, dtype: torch.dtype) -> tuple[Any, UMT5EncoderModel]:
@@ -78,6 +77,6 @@ def write_prompts(out: Path, tokenizer: Any, encoder: UMT5EncoderModel) -> list[
     for task in get_args(Task):
         embedding = embed(task, tokenizer, encoder).contiguous()
         path = out / f"prompt-{task}.safetensors"
-        write_bytes(path, save({TENSOR: embedding}, metadata={"text": task}))
+        write_bytes(path, save({PROMPT: embedding}, metadata={"text": task}))
         paths.append(path)
     return paths

@@ -8,7 +8,7 @@ import zipfile
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 
 from transphy3d.errors import ModelError
@@ -22,6 +22,12 @@ def read_tensors(path: Path) -> dict[str, torch.Tensor]:
         raise ModelError(
             f"{path}: cannot be read as safetensors ({error}); fetch it again"
         ) from None
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """What a .safetensors file that can be read says of itself."""
+    with safe_open(path, "pt") as file:
+        return dict(file.metadata() or {})
 
 
 def read_pickle(path: Path) -> dict[str, torch.Tensor]:
