@@ -1,7 +1,6 @@
 """The cache of encoded clips: exact, resumable, shared, and never used for other data."""
 
 import errno
-import json
 import shutil
 
 import dkt_run
@@ -11,9 +10,9 @@ import pytest
 import set_fixtures
 import tiny_dkt
 import torch
-from command_line import run_cli
 from synthetic import make
 
+from transphy3d.cli.dkt import training
 from transphy3d.dkt import cache as cache_module
 from transphy3d.dkt.config import load_training_job
 from transphy3d.dkt.data import known, open_clips, picture, target
@@ -288,18 +287,33 @@ def test_public_sets_are_cached_too_still_ones_as_single_frames(root, tmp_path):
     assert all(item["target"].shape == (16, 2, 4, 6) for item in moving)
 
 
-def test_the_command_tells_the_size_and_how_far_it_is(root):
+class Told:
+    """A reporter that remembers."""
+
+    def __init__(self):
+        self.said = []
+
+    def event(self, kind, **facts):
+        self.said.append((kind, facts["takes"]))
+
+    def frames(self, done, total):
+        self.said.append((done, total))
+
+
+def test_it_is_told_what_a_cache_takes_and_how_far_it_is_over_all_sources(root):
+    twice = "- {path: shards}\n  - {path: shards/000001.h5}\n"
+    told = Told()
+    prepare_clips(cached(root, "told", ("- {path: shards}", twice)), (0, 1), "cpu", told)
+    three_files_of_eight_entries = 3 * 8 * (2 * 16 + 1) * 2 * 4 * 6 * 2
+    assert told.said[0] == ("cache", file_size(three_files_of_eight_entries))
+    assert told.said[1:] == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_the_command_prints_the_caches_folder(root, capsys):
     cached(root, "by-command")
-    said = run_cli(
-        *("dkt", "prepare", root / "from-by-command.yaml", "--device", "cpu", "--progress", "json")
-    )
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.strip() == str(root / "by-command")
-    events = [json.loads(line) for line in said.stderr.splitlines() if line.startswith("{")]
-    two_files_of_eight_entries = 2 * 8 * (2 * 16 + 1) * 2 * 4 * 6 * 2
-    assert events[0]["event"] == "cache"
-    assert events[0]["takes"] == file_size(two_files_of_eight_entries)
-    assert events[-1] == {"event": "sequences", "done": 2, "total": 2}
+    training.prepare(root / "from-by-command.yaml", share="1/2", device="cpu", progress="json")
+    assert capsys.readouterr().out.strip() == str(root / "by-command")
+    assert len(list((root / "by-command").rglob("*.h5"))) == 1
 
 
 def test_a_cache_cannot_hold_what_is_cut_anywhere(root):

@@ -6,11 +6,11 @@ import original_wan
 import pytest
 import tiny_dkt
 import torch
-from command_line import run_cli
 from diffusers import WanPipeline
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from transphy3d.cli.dkt import training
 from transphy3d.dkt.model import load_context, pick_type
 from transphy3d.dkt.prompt import embed, load_encoder, write_prompts
 from transphy3d.errors import JobError, ModelError
@@ -93,11 +93,10 @@ def test_a_text_is_cleaned_first(published):
     assert torch.equal(embed("  &#100;epth\n", *tools), embed("depth", *tools))
 
 
-def test_the_command_writes_one_file_a_task(pipeline_folder, tmp_path):
-    said = run_cli("dkt", "embed", pipeline_folder, "--out", tmp_path / "a", "--device", "cpu")
-    assert said.returncode == 0, said.stderr
-    assert said.stdout.split() == [
-        str(tmp_path / f"a/prompt-{t}.safetensors") for t in ("depth", "normal")
+def test_the_command_writes_one_file_a_task(pipeline_folder, tmp_path, capsys):
+    training.embed(pipeline_folder, tmp_path / "a", device="cpu")
+    assert capsys.readouterr().out.split() == [
+        str(tmp_path / f"a/prompt-{task}.safetensors") for task in ("depth", "normal")
     ]
     stored = load_file(tmp_path / "a/prompt-depth.safetensors")["prompt"]
     assert stored.dtype == torch.bfloat16 and stored.shape == (2, tiny_dkt.TEXT_WIDTH)
