@@ -77,14 +77,8 @@ def sensor_scale(near: Floats, sensor: Floats) -> Scale:
 
     Raises JobError if the map is of another size, nearly empty, or runs against the disparity.
     """
-    if sensor.shape != near.shape:
-        raise JobError(
-            f"--sensor: is {sensor.shape[1]}x{sensor.shape[0]}, the video "
-            f"{near.shape[1]}x{near.shape[0]}; crop or scale it"
-        )
+    check_sensor(sensor, near.shape)
     seen = np.isfinite(sensor) & (sensor > 0)
-    if seen.sum() < MIN_SENSOR_PIXELS:
-        raise JobError(f"--sensor: {int(seen.sum())} known pixels are too few to fit a scale")
     p, inverse = near[seen], 1 / sensor[seen].astype(np.float64)
     factor, shift = fit(p, inverse)
     error = np.abs(factor * p + shift - inverse)
@@ -93,6 +87,18 @@ def sensor_scale(near: Floats, sensor: Floats) -> Scale:
     if factor <= 0:
         raise JobError("--sensor: far where near is seen; is it the first frame's map, in metres?")
     return Scale(factor, shift, "the sensor's depth of the first frame")
+
+
+def check_sensor(sensor: Floats, size: tuple[int, ...]) -> None:
+    """Raises JobError if a depth map is not of the video's (height, width) or nearly empty."""
+    if sensor.shape != size:
+        raise JobError(
+            f"--sensor: is {sensor.shape[1]}x{sensor.shape[0]}, the video {size[1]}x{size[0]}; "
+            "crop or scale it"
+        )
+    seen = int((np.isfinite(sensor) & (sensor > 0)).sum())
+    if seen < MIN_SENSOR_PIXELS:
+        raise JobError(f"--sensor: {seen} known pixels are too few to fit a scale")
 
 
 def mount_scale(near: Floats, intrinsics: Floats, mount: Mount) -> Scale:

@@ -83,7 +83,10 @@ def workplace(out: Path) -> Iterator[Path]:
     Results of earlier runs stay until then. Raises DiskFull, naming the place, where no space is
     left; leftovers of killed runs are removed.
     """
-    out.mkdir(parents=True, exist_ok=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise JobError(f"--out {out}: cannot be made ({error.strerror}); name another") from None
     for left in out.glob(".prediction.*.part"):
         shutil.rmtree(left)
     scratch = scratch_name(out / "prediction")

@@ -8,7 +8,7 @@ import numpy as np
 
 from transphy3d.dkt.infer import Settings, Told, estimate, silent
 from transphy3d.dkt.lens import Lens
-from transphy3d.dkt.metres import Mount, Sensor, find_scale
+from transphy3d.dkt.metres import Mount, Sensor, check_sensor, find_scale
 from transphy3d.dkt.model import Model
 from transphy3d.dkt.video import Video
 from transphy3d.dkt.view import Stage, View
@@ -28,6 +28,8 @@ def views(
     known : what gives metres; its scale, of the first frame, holds for all
     Raises ModelError where the model sees NaN, JobError where `known` does not fit.
     """
+    if isinstance(known, Sensor):
+        check_sensor(known.depth, video.size)
     scale = None
     seen = enumerate(estimate(model, video, settings, told))
     for (number, values), (seconds, picture) in zip(seen, video.timed(), strict=False):
