@@ -98,7 +98,7 @@ def _draw_bar(canvas: Image.Image, width: int, task: Task) -> None:
     canvas.paste(Image.fromarray(error_picture(ramp, ramp >= 0)), (left, top))
     draw, face = ImageDraw.Draw(canvas), font(TEXT_SIZE - 1)
     for share, anchor in ((0.0, "lm"), (0.5, "mm"), (1.0, "rm")):
-        place = (left + share * (width - 1), top + BAR + TICKS / 2)
+        place = (left + GAP + share * (width - 2 * GAP), top + BAR + TICKS / 2)
         draw.text(place, tick(share, task), fill=INK, font=face, anchor=anchor)
     words = "relative error |p - g| / g" if task == "depth" else "angle to the true normal"
     draw.text((left - GAP - 6, top + BAR / 2), words, fill=INK, font=face, anchor="rm")

@@ -63,7 +63,8 @@ def page(results: Results) -> dict[str, Any]:
             {"kind": kind, "charts": [group_chart(t, main) for t in tables]}
             for kind, tables in kinds(results.groups).items()
         ],
-        "main": main.head,
+        "groups_note": f"{main.head} over the pixels of each kind alone"
+        + ", under the same alignment as the table" * (results.task == "depth"),
         "charts": charts(results),
         "colours": {row.name: number for number, row in enumerate(results.rows)},
         "predictors": [row.name for row in results.rows],

@@ -118,12 +118,14 @@ def evaluate(
     if bool(network) != bool(vae):
         raise JobError("--network and --vae belong together; name both, or neither for baselines")
     places = [read_place(text) for text in predictions or ()]
+    model = None
+    if network and vae:
+        model = open_model(network, vae, prompt, lora, device, dtype, speed)
     trial = open_trial(path, set_name, split, protocol, settings.task)
     predictors = baselines(trial, settings.task)
     for name, folder in places:
         predictors.append(stored_predictor(name, folder, trial, settings.task, protocol))
-    if network and vae:
-        model = open_model(network, vae, prompt, lora, device, dtype, speed)
+    if model:
         files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt}
         predictors.append(model_predictor(model, settings, files))
     reporter = make_progress(progress)
