@@ -11,6 +11,11 @@ from transphy3d.cli.dkt.options import DeviceName, TypeName, dkt_app
 from transphy3d.cli.options import ProgressStyle
 from transphy3d.progress import make_progress
 
+TrainingOverrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="change a key, as in run.steps=1000"),
+]
+
 
 @dkt_app.command()
 def convert(
@@ -51,23 +56,37 @@ def embed(
 
 @dkt_app.command()
 def train(
-    job_file: Annotated[Path, typer.Argument(metavar="JOB", help="training job")],
+    job_file: Annotated[
+        Path, typer.Argument(metavar="JOB", help="training job, or a built-in one's name")
+    ],
     out: Annotated[
         Path | None, typer.Option("--out", help="folder of the run [default: out/<name>]")
     ] = None,
+    overrides: TrainingOverrides = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="count batches, clips and what is left out; train not")
+        bool,
+        typer.Option(
+            "--dry-run", help="count batches, what is left out, memory and hours; train not"
+        ),
     ] = False,
+    gpus: Annotated[
+        int, typer.Option("--gpus", min=1, help="of the dry run: GPUs that would train")
+    ] = 1,
+    tflops: Annotated[
+        float,
+        typer.Option("--tflops", min=0.001, help="of the dry run: TFLOP/s that a GPU would do"),
+    ] = 400.0,
     progress: ProgressStyle = "auto",
 ) -> None:
     """Train the LoRA; goes on from the last checkpoint. On several GPUs, start it by torchrun."""
     from transphy3d.dkt.config import load_training_job
 
-    job = load_training_job(job_file)
+    job = load_training_job(job_file, overrides or ())
     if dry_run:
-        from transphy3d.dkt.forecast import describe
+        from transphy3d.dkt import budget, forecast
 
-        print(describe(job))
+        print(forecast.describe(job))
+        print(budget.describe(budget.Budget.of(job, gpus), tflops))
         return
     from transphy3d.dkt.train import train as train_job
 
@@ -85,6 +104,7 @@ def prepare(
         str, typer.Option("--share", metavar="K/N", help="the K-th of N processes, from 0")
     ] = "0/1",
     device: DeviceName = "auto",
+    overrides: TrainingOverrides = None,
     progress: ProgressStyle = "auto",
 ) -> None:
     """Encode a job's clips ahead of training; goes on where it stopped."""
@@ -94,7 +114,11 @@ def prepare(
 
     reporter = make_progress(progress, unit="sequence")
     try:
-        print(prepare_clips(load_training_job(job_file), read_share(share), device, reporter))
+        print(
+            prepare_clips(
+                load_training_job(job_file, overrides or ()), read_share(share), device, reporter
+            )
+        )
     finally:
         reporter.close()
 
