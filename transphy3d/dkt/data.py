@@ -13,7 +13,7 @@ from transphy3d.dkt.config import SHARDS, ClipsConfig, SourceConfig, Task, Train
 from transphy3d.dkt.sets import Opened, open_set, set_kind
 from transphy3d.dkt.wan import PIXELS_PER_LATENT
 from transphy3d.dkt.windows import FRAMES_PER_LATENT
-from transphy3d.errors import JobError
+from transphy3d.errors import JobError, ShardError
 from transphy3d.shards.draws import Batches
 from transphy3d.shards.reader import open_dataset
 from transphy3d.shards.recording import Recording
@@ -33,27 +33,44 @@ def batch_sizes(clips: ClipsConfig) -> dict[int, int]:
 
 
 def open_clips(job: TrainingJob) -> Mixture:
-    """The job's data sets as one. Raises ShardError for one that is missing or too short."""
-    shortest = frames_of(min(job.clips.latents))
+    """The job's data sets as one.
+
+    Raises ShardError for one that is missing or too short for the longest clips, JobError if all
+    are of single frames and clips are longer.
+    """
     parts = {
-        f"{number} {source.path}": (
-            Clips(
-                open_source(source, job.task),
-                frames=1 if is_frame_wise(source) else shortest,
-                size=job.clips.size,
-                strides=job.clips.strides,
-                flip=job.clips.flip,
-                shifts=job.clips.shifts,
-                channels=CHANNELS[job.task],
-                seed=job.seed + number,
-            ),
-            source.weight,
-        )
+        f"{number} {source.path}": (_open_clips(job, source, job.seed + number), source.weight)
         for number, source in enumerate(job.data)
     }
     names = list(parts)
     still = [n for n, source in zip(names, job.data, strict=True) if is_frame_wise(source)]
+    if len(still) == len(names) and max(job.clips.latents) > 1:
+        raise JobError(
+            f"clips.latents: {job.clips.latents} asks for videos, and every set in data is of "
+            "single frames; set [1], or add a set of videos"
+        )
     return Mixture(parts, frame_wise=still)
+
+
+def _open_clips(job: TrainingJob, source: SourceConfig, seed: int) -> Clips:
+    recordings = open_source(source, job.task)
+    longest = 1 if is_frame_wise(source) else frames_of(max(job.clips.latents))
+    span, most = (longest - 1) * job.clips.strides[0] + 1, max(map(len, recordings))
+    if most < span:
+        raise ShardError(
+            f"{source.path}: clips of clips.latents span up to {span} frames, and its longest "
+            f"sequence has {most}; set frame_wise: true for it, or take the long clips out"
+        )
+    return Clips(
+        recordings,
+        frames=longest,
+        size=job.clips.size,
+        strides=job.clips.strides,
+        flip=job.clips.flip,
+        shifts=job.clips.shifts,
+        channels=CHANNELS[job.task],
+        seed=seed,
+    )
 
 
 def open_source(source: SourceConfig, task: Task) -> Sequence[Recording]:
