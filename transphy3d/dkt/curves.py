@@ -20,7 +20,7 @@ Line = Mapping[str, Any]  # of the log: a step and its figures
 # Share of the steps that the bold line of a noisy figure is averaged over.
 SMOOTHED = 0.05
 MANY_POINTS = 40
-SIZE = (4.6, 2.9)  # inches
+SIZE = (3.8, 2.7)  # inches
 DPI = 110
 COLOURS = ("#2f6fde", "#8a919e", "#c27c0e", "#24a148")
 # Legible on white and on black.
@@ -49,38 +49,33 @@ class Curve:
 
 @dataclass(frozen=True)
 class Chart:
-    """Curves that share their axes; logarithmic : the scale of their values."""
+    """Curves that share their axes."""
 
     title: str
     curves: tuple[Curve, ...]
-    logarithmic: bool = False
 
 
-# Title, the log's names with labels, and whether the axis is logarithmic.
-CHARTS: tuple[tuple[str, dict[str, str], bool], ...] = (
-    ("Training loss", {"loss": "loss"}, True),
-    ("Loss at fixed noise, held out", {"validation_loss": "loss"}, True),
-    (
-        "REL, held out (lower is better)",
-        {"rel": "model", "rel_constant": "constant", "rel_image_gradient": "image gradient"},
-        False,
-    ),
-    ("Share of pixels, held out", {"delta_1.25": "δ < 1.25", "delta_1.05": "δ < 1.05"}, False),
-    (
-        "Mean angle, held out, degrees",
-        {"mean_angle": "model", "mean_angle_facing": "toward the camera"},
-        False,
-    ),
-)
+# Titles, and the log's names with their labels.
+CHARTS = {
+    "Training loss": {"loss": "loss"},
+    "Loss at fixed noise, held out": {"validation_loss": "loss"},
+    "REL, held out (lower is better)": {
+        "rel": "model",
+        "rel_constant": "constant",
+        "rel_image_gradient": "image gradient",
+    },
+    "Share of pixels, held out": {"delta_1.25": "δ < 1.25", "delta_1.05": "δ < 1.05"},
+    "Mean angle, held out, degrees": {
+        "mean_angle": "model",
+        "mean_angle_facing": "toward the camera",
+    },
+}
 LEVELS = ("rel_constant", "rel_image_gradient", "mean_angle_facing")
 
 
 def charts(log: Sequence[Line]) -> list[Chart]:
     """What a log has to show; charts without a figure are left out."""
-    found = [
-        Chart(title, tuple(_curves(log, names)), logarithmic)
-        for title, names, logarithmic in CHARTS
-    ]
+    found = [Chart(title, tuple(_curves(log, names))) for title, names in CHARTS.items()]
     return [chart for chart in found if chart.curves]
 
 
@@ -119,8 +114,6 @@ def _figure(shown: Sequence[Chart]) -> Figure:
 def _draw(chart: Chart, axes: Axes) -> None:
     axes.set_title(chart.title, fontsize=10)
     axes.set_xlabel("step")
-    if chart.logarithmic:
-        axes.set_yscale("log")
     for curve, colour in zip(chart.curves, COLOURS, strict=False):
         _draw_curve(curve, axes, colour)
     if len(chart.curves) > 1:

@@ -22,8 +22,8 @@ from transphy3d.preview.colour import (
     depth_range,
     normal_picture,
 )
-from transphy3d.preview.panels import spread
-from transphy3d.preview.video import even, labelled, reduced, write_frames
+from transphy3d.preview.panels import spread, tag
+from transphy3d.preview.video import even, reduced, write_frames
 
 Floats = NDArray[np.floating[Any]]
 # Pictures (T, H, W, 3) by name, in the order in which they are shown.
@@ -35,6 +35,7 @@ MAX_DEGREES = 45.0
 ERROR_MAP = "viridis"
 # Smaller panels are enlarged by a whole factor, so that their name plate leaves them visible.
 MIN_WIDTH, MAX_WIDTH = 240, 480
+NAME_SHARE = 10  # of a panel's height is its name's
 STRIP_FRAMES = 5
 QUALITY = 90
 
@@ -107,5 +108,8 @@ def _row(panels: Panels, frame: int) -> Picture:
 def _panel(name: str, picture: Picture) -> Picture:
     """A picture at a size for people, with its name."""
     factor = math.ceil(MIN_WIDTH / picture.shape[1])
-    enlarged = picture.repeat(factor, axis=0).repeat(factor, axis=1)
-    return labelled(reduced(enlarged, MAX_WIDTH), name)
+    sized = reduced(picture.repeat(factor, axis=0).repeat(factor, axis=1), MAX_WIDTH)
+    plate = tag(name, max(sized.shape[0] // NAME_SHARE, 11))
+    sized = sized.copy()
+    sized[: plate.shape[0], : plate.shape[1]] = plate
+    return sized
