@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from transphy3d.dkt import checkpoint
-from transphy3d.dkt.data import batch_sizes, known, open_clips, picture, target
+from transphy3d.dkt.config import load_training_job
+from transphy3d.dkt.data import batch_sizes, is_frame_wise, known, open_clips, picture, target
 from transphy3d.dkt.log import read_log
 from transphy3d.dkt.train import run_steps, train
 from transphy3d.dkt.trainer import make_trainer
@@ -118,3 +119,22 @@ def test_wrong_jobs_are_errors_with_a_remedy(root):
     path.write_text(dkt_run.JOB.format(steps=4, ema=0).replace("network: network", "network: vae"))
     with pytest.raises(ModelError, match="is not Wan's network"):
         make_trainer(dkt_run.load_training_job(path), root / "wrong")
+
+
+@pytest.mark.parametrize("name", ["dkt-1.3b", "dkt-14b"])
+def test_built_in_jobs_follow_the_paper_and_count_paths_from_here(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = load_training_job(name)
+    assert job.name == name and job.optimiser.rate == 1e-5 and job.run.steps == 70_000
+    assert sorted(batch_sizes(job.clips)) == [1, 5, 9, 13, 17, 21]
+    assert job.data[0].path == str(tmp_path / "out/transphy3d/shards")
+    assert all(is_frame_wise(source) for source in job.data[1:])
+
+
+def test_a_key_is_changed_on_the_command_line(root, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    job = dkt_run.job(root, "run.steps=7", "base.network=here")
+    assert job.run.steps == 7
+    assert job.base.network == str(tmp_path / "here") and job.base.vae == str(root / "vae")
+    with pytest.raises(JobError, match=r"run\.stepps.*steps"):
+        dkt_run.job(root, "run.stepps=7")
