@@ -89,7 +89,7 @@ def estimate(
             rounded_times=settings.parity == "dkt",
             told=lambda done, total: told("denoise", done, total),
         )
-        decoded = codec.decode(torch.split(x, 1, dim=2), model.vae)
+        decoded = model.decode(torch.split(x, 1, dim=2))
         shown = itertools.islice(itertools.chain.from_iterable(map(_unstacked, decoded)), frames)
         for number, frame in enumerate(shown, 1):
             told("decode", number, frames)

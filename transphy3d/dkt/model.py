@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transphy3d.dkt import lora, original
 from transphy3d.dkt.speed import PLAIN, USUAL, Speed, speed_up
 from transphy3d.dkt.tensors import read_metadata, read_tensors
+from transphy3d.dkt.tiny_decoder import TinyDecoder, load_tiny_decoder
+from transphy3d.dkt.vae import decode
 from transphy3d.dkt.wan import (
     LATENT_CHANNELS,
     Context,
@@ -29,12 +32,16 @@ DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 @dataclass(frozen=True)
 class Model:
-    """Everything that inference needs, on one device. speed : levers that were pulled"""
+    """Everything that inference needs, on one device.
+
+    speed : levers that were pulled; decoder : a tiny one that decodes instead of the autoencoder
+    """
 
     network: WanTransformer3DModel
     vae: AutoencoderKLWan
     context: Context
     speed: Speed = PLAIN
+    decoder: TinyDecoder | None = None
 
     @property
     def device(self) -> torch.device:
@@ -55,6 +62,10 @@ class Model:
         return predict(
             self.network, noisy.to(place, kind), picture.to(place, kind), sigma, self.context
         )
+
+    def decode(self, latents: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """Frames (1, 3, 1 or 4, H, W) in [-1, 1] of normalised latents (1, 16, 1, h, w)."""
+        return self.decoder.decode(latents) if self.decoder else decode(latents, self.vae)
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -131,10 +142,12 @@ def load_model(
     device: str = "auto",
     dtype: str = "bfloat16",
     speed: Speed = USUAL,
+    decoder: Path | None = None,
 ) -> tuple[Model, lora.LoadReport | None]:
     """The model in two folders, with the LoRA of a .safetensors file of either layout.
 
     speed : levers that are pulled, after which the model only infers
+    decoder : file of a tiny decoder, to decode instead of the autoencoder
     Returns also what became of the LoRA's tensors.
     """
     place = pick_device(device)
@@ -142,6 +155,7 @@ def load_model(
     base = load_network(network, kind)
     report = lora.load(base, read_tensors(weights)) if weights else None
     codec = load_vae(vae, kind).to(place)
-    model = Model(base.to(place).eval(), codec, load_context(prompt, base), speed)
+    tiny = load_tiny_decoder(decoder, kind).to(place) if decoder else None
+    model = Model(base.to(place).eval(), codec, load_context(prompt, base), speed, tiny)
     speed_up(model.network, model.vae, model.context, speed)
     return model, report

@@ -2,7 +2,7 @@
 
 # isort: off
 # In the order in which `transphy3d dkt --help` lists their commands.
-from transphy3d.cli.dkt import training, looking, scoring
+from transphy3d.cli.dkt import training, distilling, looking, scoring
 # isort: on
 
-__all__ = ["looking", "scoring", "training"]
+__all__ = ["distilling", "looking", "scoring", "training"]

@@ -12,6 +12,7 @@ from transphy3d.cli.dkt.options import (
     BatchSize,
     ChannelsLast,
     Compiled,
+    DecoderFile,
     DeviceName,
     LoraFile,
     NetworkFolder,
@@ -88,6 +89,7 @@ def infer(
     attention: AttentionName = "native",
     compiled: Compiled = False,
     channels_last: ChannelsLast = False,
+    decoder: DecoderFile = None,
     device: DeviceName = "auto",
     dtype: TypeName = "bfloat16",
     seed: Annotated[int, typer.Option("--seed", min=0, help="of the noise")] = 0,
@@ -122,7 +124,7 @@ def infer(
     try:
         if lens.assumed and (known or "ply" in wish.formats):
             reporter.event("warning", intrinsics=f"{lens.source}; give --intrinsics or --fov")
-        model = open_model(network, vae, prompt, lora, device, dtype, speed)
+        model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder)
         print(look(model, source, out, settings, wish, reporter))
     finally:
         reporter.close()

@@ -47,6 +47,9 @@ ChannelsLast = Annotated[
 Steps = Annotated[int, typer.Option("--steps", min=1, help="sampling steps")]
 Window = Annotated[int, typer.Option("--window", min=1, help="latents in a window")]
 Overlap = Annotated[int, typer.Option("--overlap", min=0, help="latents shared by windows")]
+DecoderFile = Annotated[
+    Path | None, typer.Option("--decoder", help="tiny decoder, instead of the autoencoder's")
+]
 BatchSize = Annotated[int, typer.Option("--batch", min=1, help="windows to look at together")]
 
 
@@ -58,6 +61,7 @@ def open_model(
     device: str,
     dtype: str,
     speed: Speed | None = None,
+    decoder: Path | None = None,
 ) -> Model:
     """The model that the options name; says what became of the LoRA's tensors."""
     from transphy3d.dkt.model import load_model
@@ -71,6 +75,7 @@ def open_model(
         device=device,
         dtype=dtype,
         speed=speed or USUAL,
+        decoder=decoder,
     )
     if report:
         print(f"LoRA: {report.describe()}")

@@ -12,6 +12,7 @@ from transphy3d.cli.dkt.options import (
     BatchSize,
     ChannelsLast,
     Compiled,
+    DecoderFile,
     DeviceName,
     LoraFile,
     MaybeNetworkFolder,
@@ -79,6 +80,7 @@ def evaluate(
     attention: AttentionName = "native",
     compiled: Compiled = False,
     channels_last: ChannelsLast = False,
+    decoder: DecoderFile = None,
     device: DeviceName = "auto",
     dtype: TypeName = "bfloat16",
     progress: ProgressStyle = "auto",
@@ -120,13 +122,13 @@ def evaluate(
     places = [read_place(text) for text in predictions or ()]
     model = None
     if network and vae:
-        model = open_model(network, vae, prompt, lora, device, dtype, speed)
+        model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder)
     trial = open_trial(path, set_name, split, protocol, settings.task)
     predictors = baselines(trial, settings.task)
     for name, folder in places:
         predictors.append(stored_predictor(name, folder, trial, settings.task, protocol))
     if model:
-        files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt}
+        files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt, "decoder": decoder}
         predictors.append(model_predictor(model, settings, files))
     reporter = make_progress(progress)
     try:
