@@ -16,7 +16,7 @@ from transphy3d.dkt import film, look, seen
 from transphy3d.dkt.infer import Settings, estimate
 from transphy3d.dkt.lens import Lens, find_lens
 from transphy3d.dkt.look import Wish
-from transphy3d.dkt.metres import Sensor
+from transphy3d.dkt.metres import Mount, Sensor
 from transphy3d.dkt.outputs import workplace
 from transphy3d.dkt.video import open_video
 from transphy3d.dkt.windows import Windows
@@ -174,6 +174,21 @@ def test_point_clouds_without_metres_are_refused(model, video, tmp_path):
     with pytest.raises(JobError, match="did you mean 'npz'"):
         see(model, video, tmp_path / "out", "npzz")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("task", "known", "words"),
+    [
+        ("normal", Mount(0.5, 30), "metres are of depth"),
+        ("depth", Sensor(np.ones((4, 4))), "is 4x4, the video 60x41"),
+    ],
+)
+def test_what_cannot_give_metres_is_refused_before_the_work(
+    model, video, tmp_path, monkeypatch, task, known, words
+):
+    monkeypatch.setattr(seen, "estimate", broken)
+    with pytest.raises(JobError, match=words):
+        see(model, video, tmp_path / "out", "npz", Settings(task=task), known)
 
 
 def test_three_lines_of_python_see_a_video(video, near, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from transphy3d.dkt.capture import device, filmed
-from transphy3d.dkt.hdr import _light, standard_range
+from transphy3d.dkt.hdr import _light, hlg_light, standard_range
 from transphy3d.dkt.lens import find_lens
 from transphy3d.dkt.video import open_video
 from transphy3d.errors import DeviceError, ShardError
@@ -83,15 +83,26 @@ def test_light_of_pq_is_what_the_standard_says():
     np.testing.assert_allclose(_light("PQ")[codes] * 203, [0, 100, 203, 1000], rtol=2e-3)
 
 
+def test_light_of_hlg_is_what_the_standard_says():
+    """Scene light 1/12 at half the signal; the peak is 1000 cd/m2, white at 75 % is 203."""
+    assert hlg_light(np.array([0, 0.5, 1.0])) == pytest.approx([0, 1 / 12, 1], abs=1e-6)
+    codes = [round(65535 * code) for code in (0.75, 1.0)]
+    np.testing.assert_allclose(_light("HLG")[codes], [1, 1000 / 203], rtol=2e-3)
+
+
 def test_saturated_red_of_wide_primaries_stays_red():
     red = np.array([[[round(0.58 * 65535), 0, 0]]], np.uint16)
     assert standard_range(red, 16).tolist() == [[[255, 0, 0]]]
 
 
-def test_a_video_that_is_cut_short_says_after_which_frame(tmp_path):
+@pytest.mark.parametrize("missing", [0, 100])
+def test_a_video_that_is_cut_short_says_after_which_frame(tmp_path, missing):
+    """Between two frames, or `missing` bytes before the end of one."""
     noise = np.random.default_rng(0).integers(0, 256, (12, 48, 64, 3), np.uint8)
     path = write(tmp_path / "cut.mp4", noise)
-    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with av.open(str(path)) as container:
+        ends = sorted(each.pos + each.size for each in container.demux(video=0) if each.size)
+    path.write_bytes(path.read_bytes()[: ends[5] - missing])
     with pytest.raises(ShardError, match=r"damaged after frame [1-9].*--frames [1-9]") as told:
         list(open_video(path))
     count = int(str(told.value).split("--frames ")[1])
@@ -106,8 +117,8 @@ def test_pictures_come_in_natural_order_upright_and_in_8_bits(tmp_path):
     exif[0x0112] = 6  # turned by a quarter
     Image.new("RGB", (6, 4)).save(tmp_path / "phone.jpg", exif=exif)
     assert open_video(tmp_path / "phone.jpg").size == (6, 4)
-    Image.fromarray(np.full((4, 6), 32896, np.uint16)).save(tmp_path / "grey.png")
-    assert next(iter(open_video(tmp_path / "grey.png"))).tolist() == [[[128] * 3] * 6] * 4
+    Image.fromarray(np.full((4, 6), 40000, np.uint16)).save(tmp_path / "grey.png")
+    assert next(iter(open_video(tmp_path / "grey.png"))).tolist() == [[[155] * 3] * 6] * 4
 
 
 def test_pictures_of_two_sizes_are_an_error(tmp_path):

@@ -12,7 +12,7 @@ from transphy3d.dkt.metres import Mount, Sensor, check_sensor, find_scale
 from transphy3d.dkt.model import Model
 from transphy3d.dkt.video import Video
 from transphy3d.dkt.view import Stage, View
-from transphy3d.errors import ModelError
+from transphy3d.errors import JobError, ModelError
 
 
 def views(
@@ -28,8 +28,7 @@ def views(
     known : what gives metres; its scale, of the first frame, holds for all
     Raises ModelError where the model sees NaN, JobError where `known` does not fit.
     """
-    if isinstance(known, Sensor):
-        check_sensor(known.depth, video.size)
+    _check(known, settings, video)
     scale = None
     seen = enumerate(estimate(model, video, settings, told))
     for (number, values), (seconds, picture) in zip(seen, video.timed(), strict=False):
@@ -42,3 +41,11 @@ def views(
         depth = scale.depth(values) if scale else None
         stage = Stage(settings.task, video.fps, video.size, lens.matrix, scale)
         yield stage, View(number, seconds, picture, values, depth)
+
+
+def _check(known: Sensor | Mount | None, settings: Settings, video: Video) -> None:
+    """Before the work: can what is known give metres?"""
+    if known and settings.task != "depth":
+        raise JobError("--sensor and --camera-height: metres are of depth; use --task depth")
+    if isinstance(known, Sensor):
+        check_sensor(known.depth, video.size)
