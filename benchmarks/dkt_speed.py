@@ -31,6 +31,7 @@ from transphy3d.dkt.cost import flops_per_frame
 from transphy3d.dkt.infer import Settings, estimate
 from transphy3d.dkt.model import Model, pick_device
 from transphy3d.dkt.speed import Speed, speed_up, use_attention
+from transphy3d.dkt.tiny_decoder import TinyDecoder
 from transphy3d.dkt.video import Video, open_video
 from transphy3d.dkt.wan import cast, make_context, network_config
 from transphy3d.dkt.windows import Windows
@@ -99,6 +100,7 @@ class Place:
             rung.settings.steps,
             rank=0 if rung.speed.merged else self.rank,
             folded=rung.speed.folded,
+            tiny=rung.tiny,
         )
         return flops / self.tflops / 1e9
 
@@ -118,11 +120,12 @@ def place_of(arguments: argparse.Namespace) -> Place:
 
 @dataclass(frozen=True)
 class Rung:
-    """Levers that are pulled together."""
+    """Levers that are pulled together. tiny : the tiny decoder decodes"""
 
     name: str
     speed: Speed
     settings: Settings
+    tiny: bool = False
 
 
 @dataclass(frozen=True)
@@ -200,6 +203,7 @@ def ladder(size: tuple[int, int], attention: str | None, compiled: bool) -> Iter
     yield Rung("+ windows 11/1 *", speed, settings)
     settings = replace(settings, steps=3)
     yield Rung("+ 3 steps *", speed, settings)
+    yield Rung("+ tiny decoder *", speed, settings, tiny=True)
 
 
 def stages(model: Model, video: Video, settings: Settings) -> dict[str, float]:
@@ -218,6 +222,9 @@ def stages(model: Model, video: Video, settings: Settings) -> dict[str, float]:
 def measure(rung: Rung, place: Place, video: Video, repeats: int) -> Measured:
     """Build, pull the rung's levers, warm up, and time."""
     model = build(place)
+    if rung.tiny:
+        decoder = cast(TinyDecoder(), place.dtype).to(place.device).eval()
+        model = replace(model, decoder=decoder)
     speed_up(model.network, model.vae, model.context, rung.speed)
     frames = len(video.source)
     first = sum(stages(model, video, rung.settings).values())

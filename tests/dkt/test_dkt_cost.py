@@ -2,7 +2,13 @@
 
 import pytest
 
-from transphy3d.dkt.cost import codec_flops, flops_per_frame, forward_flops, weights
+from transphy3d.dkt.cost import (
+    codec_flops,
+    flops_per_frame,
+    forward_flops,
+    tiny_decoder_flops,
+    weights,
+)
 from transphy3d.dkt.windows import Windows
 
 TERA = 1e12
@@ -30,6 +36,19 @@ def test_a_look_costs_what_its_products_add_up_to():
     assert forward_flops("1.3B", 1) == pytest.approx(
         blocks * (linear + cross + attention), rel=0.03
     )
+
+
+def test_the_tiny_decoder_costs_its_convolutions():
+    """Its convolutions per latent, by hand: three stages of blocks, growth and what leads on."""
+    total, cells, frames = 9 * 16 * 256 * 60 * 104, 60 * 104, 1
+    for width, following, times in ((256, 128, 1), (128, 64, 2), (64, 64, 2)):
+        total += frames * cells * 3 * 9 * 4 * width * width
+        cells *= 4
+        total += frames * cells * times * width * width
+        frames *= times
+        total += frames * cells * 9 * width * following
+    total += frames * cells * 9 * 64 * 3
+    assert tiny_decoder_flops() == pytest.approx(2 * total / 4, rel=1e-6)
 
 
 def test_a_folded_context_saves_all_but_three_keys_of_cross_attention():

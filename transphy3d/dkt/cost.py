@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from transphy3d.dkt import lora
 from transphy3d.dkt.fold import fold_tokens
+from transphy3d.dkt.tiny_decoder import TinyDecoder
 from transphy3d.dkt.wan import (
     IMAGE_TOKENS,
     IMAGE_WIDTH,
@@ -117,11 +118,29 @@ def _codec(picture: tuple[int, int], frames: int) -> tuple[int, int]:
     return int(encoding.get_total_flops()), int(decoding.get_total_flops())
 
 
+def tiny_decoder_flops(picture: tuple[int, int] = (480, 832)) -> float:
+    """FLOPs of the tiny decoder for one frame of a long video."""
+    height, width = (side // PIXELS_PER_LATENT for side in picture)
+    with torch.device("meta"), torch.no_grad(), FlopCounterMode(display=False) as counter:
+        TinyDecoder()(torch.empty(1, LATENT_CHANNELS, height, width), {})
+    return float(counter.get_total_flops() / FRAMES_PER_LATENT)
+
+
 def flops_per_frame(
-    size: Size, windows: Windows, steps: int = 5, *, rank: int = 0, folded: bool = False
+    size: Size,
+    windows: Windows,
+    steps: int = 5,
+    *,
+    rank: int = 0,
+    folded: bool = False,
+    tiny: bool = False,
 ) -> float:
-    """FLOPs for one frame of a long video: every step's windows, encoding and decoding."""
+    """FLOPs for one frame of a long video: every step's windows, encoding and decoding.
+
+    rank, folded : as for `forward_flops`; tiny : whether the tiny decoder decodes
+    """
     fresh = (windows.length - windows.overlap) * FRAMES_PER_LATENT
     look = forward_flops(size, windows.length, rank=rank, folded=folded)
     codec = codec_flops()
-    return steps * look / fresh + codec.encode + codec.decode
+    decode = tiny_decoder_flops() if tiny else codec.decode
+    return steps * look / fresh + codec.encode + decode
