@@ -82,6 +82,10 @@ def test_the_table_shows_model_and_baselines_with_the_protocol(root, trained, tm
     )
     assert ramp < constant
     assert "\\begin{tabular}" in (tmp_path / "scores.tex").read_text()
+    assert (tmp_path / "report.html").exists() and list((tmp_path / "pictures").glob("*-model-*"))
+    joined = run_cli("dkt", "table", f"balls={tmp_path}", "--figures", "rel", "--layout", "latex")
+    assert joined.returncode == 0, joined.stderr
+    assert r"\multicolumn{1}{c}{balls}" in joined.stdout and f"{ramp:.4f}" in joined.stdout
 
 
 def test_an_exported_lora_has_the_published_keys(trained, tmp_path):

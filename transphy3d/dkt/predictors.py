@@ -88,25 +88,25 @@ def model_predictor(
     from transphy3d.dkt.infer import estimate
     from transphy3d.dkt.video import open_video
 
+    kind: Kind = "normal" if settings.task == "normal" else "disparity"
+
     def see(recording: Recording) -> NDArray[np.float32]:
-        video = open_video(recording["rgb"][:], recording.fps)
-        seen: NDArray[np.float32] | None = None
+        pictures = recording["rgb"][:]
+        seen = np.empty(pictures.shape if kind == "normal" else pictures.shape[:3], np.float32)
+        video = open_video(pictures, recording.fps)
         for number, frame in enumerate(estimate(model, video, settings)):
-            if seen is None:
-                seen = np.empty((len(recording), *frame.shape), np.float32)
             seen[number] = frame
-        assert seen is not None  # open_video refuses a video without frames
         return seen
 
     weights = {role: stamp(path) for role, path in (files or {}).items() if path}
     return Predictor(
         "model",
         see,
-        "normal" if settings.task == "normal" else "disparity",
+        kind,
         {
             "settings": described(settings),
             "speed": asdict(model.speed),
-            "dtype": str(model.dtype),
+            "dtype": str(model.dtype).removeprefix("torch."),
             "weights": weights,
         },
     )
