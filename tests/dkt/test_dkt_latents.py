@@ -26,7 +26,7 @@ from transphy3d.dkt.latents import (
 from transphy3d.dkt.log import read_log
 from transphy3d.dkt.prepare import prepare_clips
 from transphy3d.dkt.train import train
-from transphy3d.errors import JobError, ShardError
+from transphy3d.errors import DiskFull, JobError, ShardError
 from transphy3d.progress import make_progress
 from transphy3d.shards.draws import Draw
 from transphy3d.shards.framing import covering
@@ -231,7 +231,7 @@ def test_a_full_disk_leaves_whole_files_and_is_gone_on_from(root, monkeypatch):
         write(path, data)
 
     monkeypatch.setattr(cache_module, "write_bytes", fail_second)
-    with pytest.raises(OSError, match="No space left"):
+    with pytest.raises(DiskFull, match=r"no space is left, and all clips take 50\.7 kB"):
         prepare_clips(full, (0, 1), "cpu", QUIET)
     monkeypatch.undo()
     assert list((root / "full").rglob("*.h5")) == written
