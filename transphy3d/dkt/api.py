@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,6 @@ class Estimator:
 
     model: Model
     report: LoadReport | None = None
-    about: Mapping[str, str] = field(default_factory=dict)
 
     def __call__(
         self,
@@ -79,7 +78,6 @@ def open_model(
 
     options : of `model.load_model`, as device="cuda" or dtype="float32"
     """
-    files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt}
     model, report = load_model(
         Path(network),
         Path(vae),
@@ -87,4 +85,4 @@ def open_model(
         prompt=str(prompt) if prompt else None,
         **options,
     )
-    return Estimator(model, report, {name: str(file) for name, file in files.items() if file})
+    return Estimator(model, report)

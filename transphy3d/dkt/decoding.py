@@ -75,7 +75,8 @@ def upright(frame: av.VideoFrame) -> Frame:
     """(H, W, 3) uint8 RGB of a decoded frame."""
     if frame.color_trc in TRANSFERS:
         # FFmpeg would convert it too, but takes seconds a frame.
-        picture = standard_range(frame.to_ndarray(format="rgb48le"), frame.color_trc)
+        deep = np.asarray(frame.to_ndarray(format="rgb48le"), np.uint16)
+        picture = standard_range(deep, frame.color_trc)
     else:
         picture = np.asarray(frame.to_ndarray(format="rgb24"), np.uint8)
     return np.ascontiguousarray(np.rot90(picture, round(frame.rotation / QUARTER)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -103,15 +104,13 @@ def look(
     with workplace(out) as folder:
         values = 3 if settings.task == "normal" else 1 + (wish.known is not None)
         check_space(out, chosen, video.size, video.announced or 1, values)
-        outputs, stage, count = None, None, 0
-        for stage, view in views(model, video, settings, wish.lens, wish.known, told):
-            outputs = outputs or Outputs(folder, chosen, stage, wish.ply_every)
-            for writer in outputs.writers.values():
-                writer.add(view)
-            count = view.number + 1
-        if outputs and stage:
-            outputs.close()
-            write_info(folder, outputs, facts(video, count, settings, wish, stage))
+        seen = views(model, video, settings, wish.lens, wish.known, told)
+        first = next(seen)
+        outputs = Outputs(folder, chosen, first[0], wish.ply_every)
+        for stage, view in itertools.chain([first], seen):
+            outputs.add(view)
+        outputs.close()
+        write_info(folder, outputs, facts(video, view.number + 1, settings, wish, stage))
     return out
 
 

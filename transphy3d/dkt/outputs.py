@@ -22,7 +22,7 @@ from transphy3d.dkt.choice import one_of
 from transphy3d.dkt.cloud import CloudWriter
 from transphy3d.dkt.film import FilmWriter
 from transphy3d.dkt.rasters import PictureWriter
-from transphy3d.dkt.view import Stage, Writer
+from transphy3d.dkt.view import Stage, View, Writer
 from transphy3d.errors import DiskFull, JobError
 from transphy3d.files import is_full, publish, scratch_name, write_json
 from transphy3d.wording import file_size
@@ -65,6 +65,11 @@ class Outputs:
         self, folder: Path, formats: Iterable[Format], stage: Stage, ply_every: int
     ) -> None:
         self.writers = {kind: _open(kind, folder, stage, ply_every) for kind in formats}
+
+    def add(self, view: View) -> None:
+        """Write one view in every format."""
+        for writer in self.writers.values():
+            writer.add(view)
 
     def close(self) -> None:
         """All views were added."""
