@@ -145,8 +145,11 @@ def encode(trainer: Trainer, batch: dict[str, torch.Tensor]) -> Encoded:
     """The latents of a batch of clips, or of cached ones, in the autoencoder's type."""
     task, device = trainer.job.task, trainer.accelerator.device
     if "target" in batch:
-        cached = [batch[name].to(device, trainer.vae.dtype) for name in ("picture", "target")]
-        return Encoded(*cached, batch["known"].to(device))
+        return Encoded(
+            batch["picture"].to(device, trainer.vae.dtype),
+            batch["target"].to(device, trainer.vae.dtype),
+            batch["known"].to(device),
+        )
     return Encoded(
         encode_pixels(picture(batch), trainer.vae),
         encode_pixels(target(batch, task), trainer.vae),
