@@ -106,8 +106,9 @@ def look(
         check_space(out, chosen, video.size, video.announced or 1, values)
         seen = views(model, video, settings, wish.lens, wish.known, told)
         first = next(seen)
-        outputs = Outputs(folder, chosen, first[0], wish.ply_every)
-        for stage, view in itertools.chain([first], seen):
+        stage = first[0]
+        outputs = Outputs(folder, chosen, stage, wish.ply_every)
+        for _, view in itertools.chain([first], seen):
             outputs.add(view)
         outputs.close()
         write_info(folder, outputs, facts(video, view.number + 1, settings, wish, stage))
