@@ -1,15 +1,19 @@
 """The tiny decoder: public layout, streaming, and lessons by the autoencoder."""
 
 import dataclasses
+import re
 
 import dkt_run
 import numpy as np
 import pytest
 import tiny_dkt
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 from synthetic import make
+from typer.testing import CliRunner
 
+from transphy3d.cli.dkt.options import dkt_app
 from transphy3d.dkt.data import target
 from transphy3d.dkt.distil import Lesson, difference, distil, seen, taught
 from transphy3d.dkt.infer import Settings, estimate
@@ -123,3 +127,30 @@ def test_lessons_go_on_from_a_decoder(tmp_path):
     before, after = (load_file(root / f"{name}.safetensors") for name in ("start", "same"))
     assert before.keys() == after.keys()
     assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_commands_teach_a_decoder_and_see_by_it(tmp_path):
+    root = dkt_run.lay_out(tmp_path)
+    dkt_run.job(root)
+    save_file(TinyDecoder(NARROW).state_dict(), root / "start.safetensors")
+    Image.fromarray(np.zeros((30, 44, 3), np.uint8)).save(root / "picture.png")
+    taught = invoke(
+        *("distil", root / "job-4-0.0.yaml", "--out", root / "t.safetensors", "--steps", 2),
+        *("--start", root / "start.safetensors", "--device", "cpu"),
+    )
+    assert re.search(r"t.safetensors: \d\.\d{4} from the autoencoder", taught)
+    seen = ("infer", root / "picture.png", "--network", root / "network", "--vae", root / "vae")
+    small = ("--size", "32x48", "--dtype", "float32", "--device", "cpu", "--formats", "npz")
+    levers = ("--batch", 2, "--channels-last", "--attention", "_native_math")
+    invoke(*seen, *small, *levers, "--out", root / "plain")
+    invoke(*seen, *small, "--decoder", root / "t.safetensors", "--out", root / "tiny")
+    plain, tiny = (np.load(root / f"{n}/prediction.npz")["disparity"] for n in ("plain", "tiny"))
+    assert plain.shape == tiny.shape == (1, 30, 44)
+    assert not np.allclose(plain, tiny)
+
+
+def invoke(*words):
+    """What `transphy3d dkt WORDS` prints, run in this process."""
+    done = CliRunner().invoke(dkt_app, [str(word) for word in words], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
