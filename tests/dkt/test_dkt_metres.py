@@ -9,9 +9,10 @@ from synthetic import BALLS, cast, intrinsics, look_at, orbit
 
 from transphy3d.dkt.lens import find_lens
 from transphy3d.dkt.metres import Mount, mount_scale, read_depth_map, sensor_scale
+from transphy3d.dkt.plane import dominant_plane
 from transphy3d.dkt.video import open_video
 from transphy3d.errors import JobError, ShardError
-from transphy3d.groundtruth.camera import fov_intrinsics
+from transphy3d.groundtruth.camera import fov_intrinsics, pixel_rays
 
 SIZE = (72, 96)
 K = intrinsics(96, 72)
@@ -155,3 +156,13 @@ def test_where_nothing_is_known_the_field_of_view_is_assumed_and_said_so(video):
     lens = find_lens(video)
     np.testing.assert_allclose(lens.matrix, fov_intrinsics(60, 96, 72))
     assert lens.assumed and "assumed" in lens.source
+
+
+def test_of_two_planes_the_larger_one_is_found():
+    rays = pixel_rays(K, *SIZE)
+    floor = 0.1 + 0.4 * rays[..., 1] + 0.5
+    wall = 0.2 - 0.3 * rays[..., 0] + 0.05 * rays[..., 1]
+    near = np.where(np.arange(96) < 43, wall, floor)
+    plane = dominant_plane(near, rays, np.random.default_rng(0))
+    assert (*plane.slope, plane.offset) == pytest.approx((0, 0.4, 0.6), abs=1e-6)
+    assert plane.share == pytest.approx(53 / 96, abs=0.02)

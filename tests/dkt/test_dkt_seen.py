@@ -12,7 +12,7 @@ import pytest
 import tiny_dkt
 from PIL import Image
 
-from transphy3d.dkt import film, look, seen
+from transphy3d.dkt import film, look, rasters, seen
 from transphy3d.dkt.infer import Settings, estimate
 from transphy3d.dkt.lens import Lens, find_lens
 from transphy3d.dkt.look import Wish
@@ -159,6 +159,16 @@ def test_a_full_disk_is_named_with_what_to_do(tmp_path):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert str(tmp_path) in str(told.value) or tempfile.gettempdir() in str(told.value)
     assert not list((tmp_path / "out").iterdir())
+
+
+def test_a_disk_that_fills_up_under_exr_is_one_too(model, video, tmp_path, monkeypatch):
+    class Full:
+        def write(self, path):
+            raise RuntimeError(f"Failed to write pixel data to {path}. No space left on device.")
+
+    monkeypatch.setattr(rasters.OpenEXR, "File", lambda *_: Full())
+    with pytest.raises(DiskFull, match="no space is left"):
+        see(model, video, tmp_path / "out", "exr")
 
 
 def test_what_cannot_fit_is_refused_before_the_work(model, video, tmp_path, monkeypatch):

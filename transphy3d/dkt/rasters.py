@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -85,4 +87,8 @@ def _write_exr(path: Path, view: View) -> None:
     else:
         channels = {name: np.ascontiguousarray(view.seen[..., k]) for k, name in enumerate("XYZ")}
     header = {"compression": OpenEXR.ZIP_COMPRESSION, "type": OpenEXR.scanlineimage}
-    OpenEXR.File(header, channels).write(str(path))
+    try:
+        OpenEXR.File(header, channels).write(str(path))
+    except RuntimeError as error:  # as which OpenEXR tells of every trouble with the disk
+        full = os.strerror(errno.ENOSPC) in str(error)
+        raise OSError(errno.ENOSPC if full else errno.EIO, str(error)) from None
