@@ -8,7 +8,10 @@ import pytest
 root = importlib.import_module("transphy3d.cli.app")
 
 
-@pytest.mark.parametrize(("package", "extra"), [("diffusers", "dkt"), ("gradio", "demo"), ("bpy", "render")])
+@pytest.mark.parametrize(
+    ("package", "extra"),
+    [("diffusers", "dkt"), ("transformers", "dkt"), ("gradio", "demo"), ("bpy", "render")],
+)
 def test_the_extra_of_a_missing_package_is_named(package, extra, monkeypatch, capsys):
     def command():
         raise ModuleNotFoundError(f"No module named {package!r}", name=package)

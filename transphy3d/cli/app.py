@@ -41,7 +41,9 @@ def _root(
     pass
 
 
-EXTRAS = dict.fromkeys(("accelerate", "diffusers", "peft", "safetensors", "torch"), "dkt")
+EXTRAS = dict.fromkeys(
+    ("accelerate", "diffusers", "peft", "safetensors", "torch", "transformers"), "dkt"
+)
 EXTRAS["gradio"] = "demo"
 
 
