@@ -33,13 +33,14 @@ from transphy3d.dkt.infer import Settings, estimate
 from transphy3d.dkt.log import read_log
 from transphy3d.dkt.model import load_model
 from transphy3d.dkt.video import open_video
+from transphy3d.dkt.wan import LATENT_CHANNELS
 from transphy3d.dkt.windows import Windows, latents_of
 from transphy3d.shards.draws import Draw
 from transphy3d.shards.reader import open_dataset
 from transphy3d.shards.torch_clips import Clips
 
 if TYPE_CHECKING:
-    from diffusers import AutoencoderKLWan
+    from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 # The model's REL must be below that of the best baseline by this share of it.
 MARGIN = 0.15
@@ -65,14 +66,14 @@ class Plan:
     train_frames: int = 13
     held_out: int = 6
     held_out_frames: int = 29
-    codec_steps: int = 1500
-    width: int = 192
-    layers: int = 4
-    latents: tuple[int, ...] = (1, 2, 3, 4)
-    tokens: int = 12
-    steps: int = 1500
-    window: int = 4
-    overlap: int = 2
+    codec_steps: int = 800
+    width: int = 144
+    layers: int = 3
+    latents: tuple[int, ...] = (1, 2, 3)
+    tokens: int = 6
+    steps: int = 800
+    window: int = 3
+    overlap: int = 1
     workers: int = 1
 
 
@@ -84,13 +85,8 @@ TINY = Plan(
     held_out=3,
     held_out_frames=17,
     codec_steps=400,
-    width=96,
-    layers=3,
     latents=(1, 3),
-    tokens=6,
-    steps=300,
-    window=3,
-    overlap=1,
+    steps=250,
     workers=2,
 )
 
@@ -235,22 +231,40 @@ def normalise_latents(codec: AutoencoderKLWan, shards: Path, plan: Plan) -> None
 
 
 def make_network(path: Path, plan: Plan, seed: int) -> None:
-    """A network of Wan's class with random weights."""
+    """A network of Wan's class with random weights, whose parts that no LoRA moves are usable."""
     from diffusers import WanTransformer3DModel
 
     torch.manual_seed(seed)
-    WanTransformer3DModel(
+    network = WanTransformer3DModel(
         num_attention_heads=plan.width // HEAD_WIDTH,
         attention_head_dim=HEAD_WIDTH,
-        in_channels=48,
-        out_channels=16,
+        in_channels=3 * LATENT_CHANNELS,
+        out_channels=LATENT_CHANNELS,
         text_dim=16,
         freq_dim=64,
         ffn_dim=4 * plan.width,
         num_layers=plan.layers,
         image_dim=16,
         added_kv_proj_dim=plan.width,
-    ).save_pretrained(path)
+    )
+    open_ends(network)
+    network.save_pretrained(path)
+
+
+@torch.no_grad()
+def open_ends(network: WanTransformer3DModel) -> None:
+    """Let the head read what the first layer wrote of the noisy target, and blocks be heard.
+
+    Both ends stay as they are while a LoRA trains. They are random but orthogonal here, one the
+    other's transpose; gates, random and small otherwise, are about 1.
+    """
+    first = network.patch_embedding.weight
+    directions = torch.nn.init.orthogonal_(torch.empty(first.shape[0], first[0].numel() * 2 // 3))
+    first[:, : 2 * LATENT_CHANNELS] = directions.reshape(len(first), -1, *first.shape[2:])
+    noisy = first[:, :LATENT_CHANNELS]
+    network.proj_out.weight.copy_(noisy.permute(2, 3, 4, 1, 0).reshape(-1, len(first)))
+    for block in network.blocks:
+        block.scale_shift_table[:, [2, 5]] += 1
 
 
 def make_job(path: Path, plan: Plan, seed: int, train: Path, held_out: Path) -> None:
@@ -268,6 +282,8 @@ def make_job(path: Path, plan: Plan, seed: int, train: Path, held_out: Path) -> 
             "cache": "cache",
         },
         "optimiser": {"rate": 1e-3, "warmup": 20, "ema": 0.99},
+        # The default's bell leaves pure noise out, which a base that knows nothing must learn too.
+        "loss": {"weighting": "uniform"},
         "validation": {
             "path": str(held_out.resolve()),
             "every": max(plan.steps // 6, 1),
