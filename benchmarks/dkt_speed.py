@@ -163,7 +163,8 @@ def build(place: Place) -> Model:
     for parameter in lora.parameters(network):
         torch.nn.init.normal_(parameter, std=0.01)
     prompt = torch.randn(PROMPT_TOKENS, network.config.text_dim)
-    return Model(network, vae, make_context(prompt, network.config.image_dim))
+    context = make_context(prompt, network.config.image_dim)
+    return Model(network, vae, context.to(network.patch_embedding.weight))
 
 
 def usable(names: list[str], place: Place) -> str | None:

@@ -154,8 +154,10 @@ def load_model(
     kind = pick_type(dtype)
     base = load_network(network, kind)
     report = lora.load(base, read_tensors(weights)) if weights else None
+    base.to(place).eval()
+    # Placed once: it would be sent to the device for every window.
+    context = load_context(prompt, base).to(base.patch_embedding.weight)
     codec = load_vae(vae, kind).to(place)
     tiny = load_tiny_decoder(decoder, kind).to(place) if decoder else None
-    model = Model(base.to(place).eval(), codec, load_context(prompt, base), speed, tiny)
-    speed_up(model.network, model.vae, model.context, speed)
-    return model, report
+    speed_up(base, codec, context, speed)
+    return Model(base, codec, context, speed, tiny), report

@@ -80,8 +80,8 @@ def use_attention(network: WanTransformer3DModel, name: str) -> None:
     """
     if name not in BACK_ENDS:
         raise ModelError(f"attention: {name!r} is not known; {suggest(name, BACK_ENDS)}")
-    weight = network.patch_embedding.weight
-    tokens = weight.new_zeros(1, 16, network.config.num_attention_heads, _head_width(network))
+    weight, config = network.patch_embedding.weight, network.config
+    tokens = weight.new_zeros(1, 16, config.num_attention_heads, config.attention_head_dim)
     try:
         with attention_backend(name):
             dispatch_attention_fn(tokens, tokens, tokens)
@@ -94,10 +94,6 @@ def use_attention(network: WanTransformer3DModel, name: str) -> None:
     for module in network.modules():
         if isinstance(module, AttentionModuleMixin):
             module.set_attention_backend(name)
-
-
-def _head_width(network: WanTransformer3DModel) -> int:
-    return int(network.config.attention_head_dim)
 
 
 def _first_line(error: Exception) -> str:
