@@ -29,7 +29,7 @@ def real_base(tmp_path_factory):
         (root / name / "config.json").write_text(json.dumps(config))
     (root / "job.yaml").write_text(
         "name: real\nbase: {network: network, vae: vae}\ndata: [{path: none}]\n"
-        "clips: {latents: [6]}\nrun: {steps: 1000}\n"
+        "clips: {latents: [2], tokens: 2}\nrun: {steps: 1000}\n"
     )
     return root / "job.yaml"
 
@@ -62,10 +62,10 @@ def real_step(checkpointing, layers):
 
 @pytest.mark.parametrize("checkpointing", [False, True])
 def test_real_tensors_take_what_fake_ones_foretell(checkpointing):
-    run, tensors = real_step(checkpointing, layers=5)
+    run, tensors = real_step(checkpointing, layers=4)
     run(live := LiveBytes(tensors))
     run(counter := FlopCounterMode(display=False, custom_mapping=ATTENTION))
-    network = config_of(tiny_dkt.network(layers=5))
+    network = config_of(tiny_dkt.network(layers=4))
     cost = step_cost(Training(network, 4, torch.float32, checkpointing), BATCH)
     assert cost.flops == counter.get_total_flops()
     assert cost.memory == pytest.approx(live.peak, rel=0.08)
@@ -102,7 +102,7 @@ def test_the_real_job_fits_where_it_should(real_base):
     lines = describe(budget, tflops=100).splitlines()
     hours = budget.flops(budget.steps) + budget.flops(budget.encodings)
     assert f"{hours / 1e14 / 3600:9.2f} h" in next(line for line in lines if "1000 steps" in line)
-    assert "1 clip of 21 frames" in next(line for line in lines if "activations" in line)
+    assert "1 clip of 5 frames" in next(line for line in lines if "activations" in line)
 
 
 def test_spreading_saves_memory_and_caching_saves_work(real_base):
@@ -127,7 +127,7 @@ def test_the_dry_run_reads_a_tiny_base_and_no_weights(tmp_path):
     root = dkt_run.lay_out(tmp_path)
     for file in root.glob("*/*.safetensors"):
         file.write_bytes(b"")
-    text = describe(Budget.of(dkt_run.job(root), gpus=2), tflops=0.1)
+    text = describe(Budget.of(dkt_run.job(root, "clips.latents=[1]"), gpus=2), tflops=0.1)
     assert "2 GPUs" in text and "clip" in text
     (root / "network/config.json").unlink()
     with pytest.raises(ModelError, match=r"network: has no config\.json"):
