@@ -26,15 +26,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from transphy3d.dkt import checkpoint
-from transphy3d.dkt.curves import charts, write_picture
-from transphy3d.dkt.data import frames_of, picture, target
-from transphy3d.dkt.infer import Settings, estimate
-from transphy3d.dkt.log import read_log
-from transphy3d.dkt.model import load_model
-from transphy3d.dkt.video import open_video
-from transphy3d.dkt.wan import LATENT_CHANNELS
-from transphy3d.dkt.windows import Windows, latents_of
+from transphy3d.dkt.inference.infer import Settings, estimate
+from transphy3d.dkt.inference.video import open_video
+from transphy3d.dkt.model.model import load_model
+from transphy3d.dkt.model.wan import LATENT_CHANNELS
+from transphy3d.dkt.model.windows import Windows, latents_of
+from transphy3d.dkt.training import checkpoint
+from transphy3d.dkt.training.curves import charts, write_picture
+from transphy3d.dkt.training.data import frames_of, picture, target
+from transphy3d.dkt.training.log import read_log
 from transphy3d.shards.draws import Draw
 from transphy3d.shards.reader import open_dataset
 from transphy3d.shards.torch_clips import Clips
@@ -294,6 +294,7 @@ def make_job(path: Path, plan: Plan, seed: int, train: Path, held_out: Path) -> 
             "every": max(plan.steps // 6, 1),
             "clips": plan.held_out,
             "latents": max(plan.latents),
+            "max_depth": MAX_DEPTH,
         },
         "run": {
             "steps": plan.steps,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from transphy3d.config import Fraction, NotNegative, Positive, Section
-from transphy3d.dkt.flow import SHIFT, Weighting
+from transphy3d.dkt.model.flow import SHIFT, Weighting
 from transphy3d.dkt.sets import SETS
 from transphy3d.job import faults, find_job, override, read_yaml
 from transphy3d.library import builtin
@@ -118,6 +118,9 @@ class ValidationConfig(Section):
     clips: Count = Field(8, description="clips that are predicted and scored")
     latents: Count = Field(3, description="length of these clips")
     steps: Count = Field(5, description="sampling steps")
+    max_depth: Positive | None = Field(
+        None, description="metres; truth beyond is left out of the scores; null counts all"
+    )
 
 
 class RunConfig(Section):
