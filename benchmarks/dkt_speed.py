@@ -26,15 +26,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from transphy3d.dkt import lora
-from transphy3d.dkt.cost import flops_per_frame
-from transphy3d.dkt.infer import Settings, estimate
-from transphy3d.dkt.model import Model, pick_device
-from transphy3d.dkt.speed import Speed, speed_up, use_attention
-from transphy3d.dkt.tiny_decoder import TinyDecoder
-from transphy3d.dkt.video import Video, open_video
-from transphy3d.dkt.wan import cast, make_context, network_config
-from transphy3d.dkt.windows import Windows
+from transphy3d.dkt.inference.infer import Settings, estimate
+from transphy3d.dkt.inference.video import Video, open_video
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.model.cost import flops_per_frame
+from transphy3d.dkt.model.model import Model, pick_device
+from transphy3d.dkt.model.speed import Speed, speed_up, use_attention
+from transphy3d.dkt.model.tiny_decoder import TinyDecoder
+from transphy3d.dkt.model.wan import cast, make_context, network_config
+from transphy3d.dkt.model.windows import Windows
 from transphy3d.errors import ModelError
 
 # What arXiv 2512.23705 reports for a frame of 832x480 by the model of 1.3B.

@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 
-from transphy3d.dkt import lora
 from transphy3d.dkt.config import LossConfig
-from transphy3d.dkt.step import Encoded, Schedule, clip_losses
-from transphy3d.dkt.step_cost import Batch, Training, step_cost
-from transphy3d.dkt.wan import cast, make_context, network_config
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.model.wan import cast, make_context, network_config
+from transphy3d.dkt.training.step import Encoded, Schedule, clip_losses
+from transphy3d.dkt.training.step_cost import Batch, Training, step_cost
 
 # isort: split
 from diffusers import WanTransformer3DModel  # once transphy3d.dkt has been imported

@@ -8,13 +8,13 @@ import tiny_dkt
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from transphy3d.dkt import lora
-from transphy3d.dkt.budget import GB, Budget, describe
 from transphy3d.dkt.config import load_training_job
-from transphy3d.dkt.flow import loss
-from transphy3d.dkt.live_bytes import LiveBytes
-from transphy3d.dkt.step_cost import ATTENTION, Batch, Training, encoding_cost, step_cost
-from transphy3d.dkt.wan import make_context, network_config, predict
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.model.flow import loss
+from transphy3d.dkt.model.wan import make_context, network_config, predict
+from transphy3d.dkt.training.budget import GB, Budget, describe
+from transphy3d.dkt.training.live_bytes import LiveBytes
+from transphy3d.dkt.training.step_cost import ATTENTION, Batch, Training, encoding_cost, step_cost
 from transphy3d.errors import ModelError
 
 BATCH = Batch(clips=2, latents=3, size=(64, 96))

@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 from synthetic import cast, intrinsics, orbit
 
-from transphy3d.dkt.cloud import write_ply
+from transphy3d.dkt.inference.cloud import write_ply
 from transphy3d.groundtruth.camera import fov_intrinsics, unproject
 from transphy3d.shards.reader import open_dataset
 

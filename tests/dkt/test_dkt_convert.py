@@ -14,9 +14,9 @@ from safetensors.torch import load_file
 from synthetic import make
 
 from transphy3d.dkt.config import load_training_job
-from transphy3d.dkt.convert import convert_base
-from transphy3d.dkt.log import read_log
-from transphy3d.dkt.train import train
+from transphy3d.dkt.model.convert import convert_base
+from transphy3d.dkt.training.log import read_log
+from transphy3d.dkt.training.train import train
 from transphy3d.errors import DiskFull, ModelError
 from transphy3d.progress import make_progress
 

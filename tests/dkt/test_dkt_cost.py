@@ -2,14 +2,14 @@
 
 import pytest
 
-from transphy3d.dkt.cost import (
+from transphy3d.dkt.model.cost import (
     codec_flops,
     flops_per_frame,
     forward_flops,
     tiny_decoder_flops,
     weights,
 )
-from transphy3d.dkt.windows import Windows
+from transphy3d.dkt.model.windows import Windows
 
 TERA = 1e12
 

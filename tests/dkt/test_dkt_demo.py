@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tiny_dkt
 
-from transphy3d.dkt.demo import serving
+from transphy3d.dkt.inference.demo import serving
 
 SIZE = "32x48"
 

@@ -9,16 +9,16 @@ import pytest
 from PIL import Image
 from synthetic import make
 
-from transphy3d.dkt.error_pictures import PANEL_WIDTH, WORST
-from transphy3d.dkt.evaluate import Evaluation, chosen_frames, evaluate, measure
-from transphy3d.dkt.evaluation_report import write_report
-from transphy3d.dkt.joined import join
-from transphy3d.dkt.metrics import Protocol
-from transphy3d.dkt.predictions import read_place, stored_predictor
-from transphy3d.dkt.predictors import Predictor, baselines
-from transphy3d.dkt.results import read_results, write_results
-from transphy3d.dkt.tables import COLUMNS, Row, cells, latex_table, markdown_table
-from transphy3d.dkt.trial import make_protocol, open_trial
+from transphy3d.dkt.evaluation.error_pictures import PANEL_WIDTH, WORST
+from transphy3d.dkt.evaluation.evaluate import Evaluation, chosen_frames, evaluate, measure
+from transphy3d.dkt.evaluation.evaluation_report import write_report
+from transphy3d.dkt.evaluation.joined import join
+from transphy3d.dkt.evaluation.metrics import Protocol
+from transphy3d.dkt.evaluation.predictions import read_place, stored_predictor
+from transphy3d.dkt.evaluation.predictors import Predictor, baselines
+from transphy3d.dkt.evaluation.results import read_results, write_results
+from transphy3d.dkt.evaluation.tables import COLUMNS, Row, cells, latex_table, markdown_table
+from transphy3d.dkt.evaluation.trial import make_protocol, open_trial
 from transphy3d.errors import JobError, ShardError
 from transphy3d.progress import make_progress
 from transphy3d.shards.reader import open_dataset

@@ -14,10 +14,11 @@ from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from synthetic import meta, render, write
 
-from transphy3d.dkt import checkpoint, lora
-from transphy3d.dkt.export import Wanted, export_lora
-from transphy3d.dkt.log import TrainingLog
-from transphy3d.dkt.model import load_model
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.model.model import load_model
+from transphy3d.dkt.training import checkpoint
+from transphy3d.dkt.training.export import Wanted, export_lora
+from transphy3d.dkt.training.log import TrainingLog
 from transphy3d.errors import JobError, ModelError
 from transphy3d.files import sha256_file, write_json
 from transphy3d.shards.pack import pack

@@ -12,13 +12,13 @@ import tiny_dkt
 import torch
 from synthetic import make
 
-from transphy3d.dkt import checkpoint
-from transphy3d.dkt.data import open_clips
-from transphy3d.dkt.log import open_log, read_log
-from transphy3d.dkt.step import Encoded, Schedule, clip_losses
-from transphy3d.dkt.train import run_steps, train
-from transphy3d.dkt.trainer import check_type, make_trainer
-from transphy3d.dkt.wan import make_context
+from transphy3d.dkt.model.wan import make_context
+from transphy3d.dkt.training import checkpoint
+from transphy3d.dkt.training.data import open_clips
+from transphy3d.dkt.training.log import open_log, read_log
+from transphy3d.dkt.training.step import Encoded, Schedule, clip_losses
+from transphy3d.dkt.training.train import run_steps, train
+from transphy3d.dkt.training.trainer import check_type, make_trainer
 from transphy3d.errors import (
     DeviceError,
     DiskFull,

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from transphy3d.dkt import flow
+from transphy3d.dkt.model import flow
 
 
 def test_five_steps_have_the_released_noise_levels():

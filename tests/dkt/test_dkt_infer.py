@@ -7,13 +7,13 @@ import pytest
 import tiny_dkt
 import torch
 
-from transphy3d.dkt import vae as codec
-from transphy3d.dkt.flow import sampling_sigmas
-from transphy3d.dkt.infer import Settings, estimate
-from transphy3d.dkt.sampler import sample
-from transphy3d.dkt.video import open_video
-from transphy3d.dkt.wan import denormalise, normalise
-from transphy3d.dkt.windows import Windows
+from transphy3d.dkt.inference.infer import Settings, estimate
+from transphy3d.dkt.inference.video import open_video
+from transphy3d.dkt.model import vae as codec
+from transphy3d.dkt.model.flow import sampling_sigmas
+from transphy3d.dkt.model.sampler import sample
+from transphy3d.dkt.model.wan import denormalise, normalise
+from transphy3d.dkt.model.windows import Windows
 from transphy3d.errors import ShardError
 
 SMALL = Settings(size=(32, 48), windows=Windows(4, 2), steps=2)

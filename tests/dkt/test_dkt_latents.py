@@ -13,19 +13,19 @@ import torch
 from synthetic import make
 
 from transphy3d.cli.dkt import training
-from transphy3d.dkt import cache as cache_module
 from transphy3d.dkt.config import load_training_job
-from transphy3d.dkt.data import known, open_clips, picture, target
-from transphy3d.dkt.latents import (
+from transphy3d.dkt.training import cache as cache_module
+from transphy3d.dkt.training.data import known, open_clips, picture, target
+from transphy3d.dkt.training.latents import (
     LatentClips,
     cached_sources,
     encode_pixels,
     fill_cache,
     open_latents,
 )
-from transphy3d.dkt.log import read_log
-from transphy3d.dkt.prepare import prepare_clips
-from transphy3d.dkt.train import train
+from transphy3d.dkt.training.log import read_log
+from transphy3d.dkt.training.prepare import prepare_clips
+from transphy3d.dkt.training.train import train
 from transphy3d.errors import DiskFull, JobError, ShardError
 from transphy3d.progress import make_progress
 from transphy3d.shards.draws import Draw

@@ -5,9 +5,9 @@ import tiny_dkt
 import torch
 from diffusers import WanTransformer3DModel
 
-from transphy3d.dkt import lora
-from transphy3d.dkt.lora import to_diffsynth, to_peft
-from transphy3d.dkt.wan import network_config
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.model.lora import to_diffsynth, to_peft
+from transphy3d.dkt.model.wan import network_config
 from transphy3d.errors import ModelError
 
 

@@ -18,9 +18,9 @@ def look_at(*folders: str) -> None:
     """Peak memory in bytes after looking at each folder, to stdout; run in a process alone."""
     import tiny_dkt
 
-    from transphy3d.dkt.infer import Settings, estimate
-    from transphy3d.dkt.video import open_video
-    from transphy3d.dkt.windows import Windows
+    from transphy3d.dkt.inference.infer import Settings, estimate
+    from transphy3d.dkt.inference.video import open_video
+    from transphy3d.dkt.model.windows import Windows
 
     settings = Settings(size=(16, 16), steps=1, windows=Windows(4, 1))
     for folder in folders:

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from synthetic import BALLS, cast, intrinsics, look_at, orbit
 
-from transphy3d.dkt.lens import find_lens
-from transphy3d.dkt.metres import Mount, mount_scale, read_depth_map, sensor_scale
-from transphy3d.dkt.plane import dominant_plane
-from transphy3d.dkt.video import open_video
+from transphy3d.dkt.inference.lens import find_lens
+from transphy3d.dkt.inference.metres import Mount, mount_scale, read_depth_map, sensor_scale
+from transphy3d.dkt.inference.plane import dominant_plane
+from transphy3d.dkt.inference.video import open_video
 from transphy3d.errors import JobError, ShardError
 from transphy3d.groundtruth.camera import fov_intrinsics, pixel_rays
 

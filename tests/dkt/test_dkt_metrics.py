@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from synthetic import cast, intrinsics, orbit
 
-from transphy3d.dkt.metrics import Protocol, aligned_depth, depth_scores, known
-from transphy3d.dkt.normal_metrics import normal_scores
-from transphy3d.dkt.temporal import temporal_alignment_error
+from transphy3d.dkt.evaluation.metrics import Protocol, aligned_depth, depth_scores, known
+from transphy3d.dkt.evaluation.normal_metrics import normal_scores
+from transphy3d.dkt.evaluation.temporal import temporal_alignment_error
 
 rng = np.random.default_rng(0)
 TRUTH = rng.uniform(0.3, 3.0, (3, 12, 16))

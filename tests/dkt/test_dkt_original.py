@@ -13,9 +13,9 @@ from diffusers import WanTransformer3DModel
 from safetensors.torch import load_file, save_file
 from transformers import UMT5Config, UMT5EncoderModel
 
-from transphy3d.dkt import original
-from transphy3d.dkt.model import load_vae
-from transphy3d.dkt.wan import HEAD_WIDTH, load_network, network_config
+from transphy3d.dkt.model import original
+from transphy3d.dkt.model.model import load_vae
+from transphy3d.dkt.model.wan import HEAD_WIDTH, load_network, network_config
 from transphy3d.errors import ModelError
 
 F32 = torch.float32

@@ -7,13 +7,20 @@ import tiny_dkt
 import torch
 from synthetic import BALLS, cast, intrinsics, orbit
 
-from transphy3d.dkt import flow, metrics
-from transphy3d.dkt.metrics import Protocol, aligned_depth, depth_scores, known, scale_drift
-from transphy3d.dkt.normal_metrics import normal_scores
-from transphy3d.dkt.sampler import sample
-from transphy3d.dkt.step import Encoded, Schedule, clip_losses, noise_of
-from transphy3d.dkt.temporal import temporal_alignment_error
-from transphy3d.dkt.windows import Windows, blended
+from transphy3d.dkt.evaluation import metrics
+from transphy3d.dkt.evaluation.metrics import (
+    Protocol,
+    aligned_depth,
+    depth_scores,
+    known,
+    scale_drift,
+)
+from transphy3d.dkt.evaluation.normal_metrics import normal_scores
+from transphy3d.dkt.evaluation.temporal import temporal_alignment_error
+from transphy3d.dkt.model import flow
+from transphy3d.dkt.model.sampler import sample
+from transphy3d.dkt.model.windows import Windows, blended
+from transphy3d.dkt.training.step import Encoded, Schedule, clip_losses, noise_of
 
 SIZE = (12, 16)
 

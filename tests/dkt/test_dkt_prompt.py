@@ -11,8 +11,8 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from transphy3d.cli.dkt import training
-from transphy3d.dkt.model import load_context, pick_type
-from transphy3d.dkt.prompt import embed, load_encoder, write_prompts
+from transphy3d.dkt.model.model import load_context, pick_type
+from transphy3d.dkt.model.prompt import embed, load_encoder, write_prompts
 from transphy3d.errors import JobError, ModelError
 
 F32 = torch.float32

@@ -10,9 +10,9 @@ import dkt_run
 import pytest
 import torch
 
-from transphy3d.dkt import checkpoint, gallery
-from transphy3d.dkt.log import read_log
-from transphy3d.dkt.train import train
+from transphy3d.dkt.training import checkpoint, gallery
+from transphy3d.dkt.training.log import read_log
+from transphy3d.dkt.training.train import train
 from transphy3d.progress import make_progress
 
 CHECKPOINT = "checkpoints/step-0000002"

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transphy3d.dkt import checkpoint, gallery
-from transphy3d.dkt.curves import charts, smoothed, svg, write_picture
-from transphy3d.dkt.log import read_log
-from transphy3d.dkt.panels import depth_panels, normal_panels, write_clip, write_strip
-from transphy3d.dkt.report import write_report
-from transphy3d.dkt.train import train
+from transphy3d.dkt.training import checkpoint, gallery
+from transphy3d.dkt.training.curves import charts, smoothed, svg, write_picture
+from transphy3d.dkt.training.log import read_log
+from transphy3d.dkt.training.panels import depth_panels, normal_panels, write_clip, write_strip
+from transphy3d.dkt.training.report import write_report
+from transphy3d.dkt.training.train import train
 from transphy3d.preview.colour import BACKGROUND
 from transphy3d.progress import make_progress
 

@@ -12,14 +12,14 @@ import pytest
 import tiny_dkt
 from PIL import Image
 
-from transphy3d.dkt import film, look, rasters, seen
-from transphy3d.dkt.infer import Settings, estimate
-from transphy3d.dkt.lens import Lens, find_lens
-from transphy3d.dkt.look import Wish
-from transphy3d.dkt.metres import Mount, Sensor
-from transphy3d.dkt.outputs import workplace
-from transphy3d.dkt.video import open_video
-from transphy3d.dkt.windows import Windows
+from transphy3d.dkt.inference import film, look, rasters, seen
+from transphy3d.dkt.inference.infer import Settings, estimate
+from transphy3d.dkt.inference.lens import Lens, find_lens
+from transphy3d.dkt.inference.look import Wish
+from transphy3d.dkt.inference.metres import Mount, Sensor
+from transphy3d.dkt.inference.outputs import workplace
+from transphy3d.dkt.inference.video import open_video
+from transphy3d.dkt.model.windows import Windows
 from transphy3d.errors import DiskFull, JobError, ModelError
 from transphy3d.progress import make_progress
 
@@ -113,8 +113,8 @@ def test_the_film_shows_the_video_beside_what_is_seen_at_its_times(model, near, 
 
 
 def test_the_legend_gives_metres_where_they_are_known():
-    from transphy3d.dkt.metres import Scale
-    from transphy3d.dkt.view import Stage
+    from transphy3d.dkt.inference.metres import Scale
+    from transphy3d.dkt.inference.view import Stage
 
     plain = Stage("depth", 24, (480, 640), K)
     metric = Stage("depth", 24, (480, 640), K, Scale(3, 0.5, "a sensor"))

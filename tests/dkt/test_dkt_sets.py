@@ -13,18 +13,18 @@ from command_line import run_cli
 from torch.utils.data import DataLoader
 
 from transphy3d.dkt.config import load_training_job
-from transphy3d.dkt.data import make_loader, open_clips
-from transphy3d.dkt.evaluate import Evaluation, measure
-from transphy3d.dkt.forecast import describe
-from transphy3d.dkt.look import make_settings
-from transphy3d.dkt.metrics import Protocol
-from transphy3d.dkt.predictors import baselines, model_predictor
-from transphy3d.dkt.results import latex, markdown
-from transphy3d.dkt.sensor import METHOD, depth_normals, filled
+from transphy3d.dkt.evaluation.evaluate import Evaluation, measure
+from transphy3d.dkt.evaluation.metrics import Protocol
+from transphy3d.dkt.evaluation.predictors import baselines, model_predictor
+from transphy3d.dkt.evaluation.results import latex, markdown
+from transphy3d.dkt.evaluation.sensor import METHOD, depth_normals, filled
+from transphy3d.dkt.evaluation.trial import open_trial
+from transphy3d.dkt.inference.look import make_settings
 from transphy3d.dkt.sets import SETS, open_set
 from transphy3d.dkt.sets.decode import known_depth
 from transphy3d.dkt.sets.released import pixel_intrinsics
-from transphy3d.dkt.trial import open_trial
+from transphy3d.dkt.training.data import make_loader, open_clips
+from transphy3d.dkt.training.forecast import describe
 from transphy3d.errors import JobError, ShardError
 from transphy3d.groundtruth.camera import unproject
 from transphy3d.shards.draws import Draw

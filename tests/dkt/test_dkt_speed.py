@@ -11,13 +11,13 @@ import pytest
 import tiny_dkt
 import torch
 
-from transphy3d.dkt import lora
-from transphy3d.dkt.infer import Settings, estimate
-from transphy3d.dkt.sampler import batches, sample
-from transphy3d.dkt.speed import PLAIN, Speed, speed_up
-from transphy3d.dkt.video import open_video
-from transphy3d.dkt.wan import make_context, predict
-from transphy3d.dkt.windows import Windows
+from transphy3d.dkt.inference.infer import Settings, estimate
+from transphy3d.dkt.inference.video import open_video
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.model.sampler import batches, sample
+from transphy3d.dkt.model.speed import PLAIN, Speed, speed_up
+from transphy3d.dkt.model.wan import make_context, predict
+from transphy3d.dkt.model.windows import Windows
 from transphy3d.errors import ModelError
 
 

@@ -14,12 +14,12 @@ from synthetic import make
 from typer.testing import CliRunner
 
 from transphy3d.cli.dkt.options import dkt_app
-from transphy3d.dkt.data import target
-from transphy3d.dkt.distil import Lesson, difference, distil, seen, taught
-from transphy3d.dkt.infer import Settings, estimate
-from transphy3d.dkt.tiny_decoder import TinyDecoder, load_tiny_decoder
-from transphy3d.dkt.video import open_video
-from transphy3d.dkt.windows import Windows
+from transphy3d.dkt.inference.infer import Settings, estimate
+from transphy3d.dkt.inference.video import open_video
+from transphy3d.dkt.model.tiny_decoder import TinyDecoder, load_tiny_decoder
+from transphy3d.dkt.model.windows import Windows
+from transphy3d.dkt.training.data import target
+from transphy3d.dkt.training.distil import Lesson, difference, distil, seen, taught
 from transphy3d.errors import ModelError
 from transphy3d.progress import make_progress
 from transphy3d.shards.torch_clips import Clips

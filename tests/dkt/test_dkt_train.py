@@ -7,12 +7,19 @@ import numpy as np
 import pytest
 import torch
 
-from transphy3d.dkt import checkpoint
 from transphy3d.dkt.config import load_training_job
-from transphy3d.dkt.data import batch_sizes, is_frame_wise, known, open_clips, picture, target
-from transphy3d.dkt.log import read_log
-from transphy3d.dkt.train import run_steps, train
-from transphy3d.dkt.trainer import make_trainer
+from transphy3d.dkt.training import checkpoint
+from transphy3d.dkt.training.data import (
+    batch_sizes,
+    is_frame_wise,
+    known,
+    open_clips,
+    picture,
+    target,
+)
+from transphy3d.dkt.training.log import read_log
+from transphy3d.dkt.training.train import run_steps, train
+from transphy3d.dkt.training.trainer import make_trainer
 from transphy3d.errors import JobError, ModelError
 from transphy3d.progress import make_progress
 from transphy3d.shards.draws import Draw

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from transphy3d.dkt.capture import device, filmed
-from transphy3d.dkt.hdr import _light, hlg_light, standard_range
-from transphy3d.dkt.lens import find_lens
-from transphy3d.dkt.video import open_video
+from transphy3d.dkt.inference.capture import device, filmed
+from transphy3d.dkt.inference.hdr import _light, hlg_light, standard_range
+from transphy3d.dkt.inference.lens import find_lens
+from transphy3d.dkt.inference.video import open_video
 from transphy3d.errors import DeviceError, ShardError
 
 MOVING = "use_metadata_tags+faststart"  # the index in front, as files for the web have it

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from transphy3d.dkt.windows import Windows, blended, latents_of, padded_frames, ramps
+from transphy3d.dkt.model.windows import Windows, blended, latents_of, padded_frames, ramps
 
 shapes = st.tuples(st.integers(1, 9), st.integers(0, 8), st.integers(1, 40)).filter(
     lambda s: s[1] < s[0]

@@ -3,8 +3,8 @@
 import torch
 from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
-from transphy3d.dkt.model import Model
-from transphy3d.dkt.wan import make_context
+from transphy3d.dkt.model.model import Model
+from transphy3d.dkt.model.wan import make_context
 
 TEXT_WIDTH, IMAGE_WIDTH = 32, 40
 

@@ -11,9 +11,9 @@ import transphy3d.dkt  # noqa: F401  (before anything imports diffusers)
 import dkt_run
 import torch
 
-from transphy3d.dkt import lora
-from transphy3d.dkt.train import run_steps, train
-from transphy3d.dkt.trainer import make_trainer
+from transphy3d.dkt.model import lora
+from transphy3d.dkt.training.train import run_steps, train
+from transphy3d.dkt.training.trainer import make_trainer
 from transphy3d.errors import Interrupted
 from transphy3d.progress import make_progress
 

@@ -12,7 +12,7 @@ with contextlib.suppress(ModuleNotFoundError):
     import_torchvision()
 
 if TYPE_CHECKING:
-    from transphy3d.dkt.api import Estimator, open_model
+    from transphy3d.dkt.inference.api import Estimator, open_model
 
 __all__ = ["Estimator", "open_model"]
 
@@ -20,7 +20,7 @@ __all__ = ["Estimator", "open_model"]
 def __getattr__(name: str) -> Any:
     """Load the model's packages on first use: most modules here do without diffusers."""
     if name in __all__:
-        from transphy3d.dkt import api
+        from transphy3d.dkt.inference import api
 
         return getattr(api, name)
     raise AttributeError(f"module 'transphy3d.dkt' has no attribute {name!r}")

@@ -26,8 +26,8 @@ def distil(
 ) -> None:
     """Teach a tiny decoder to decode a job's task as the autoencoder does."""
     from transphy3d.dkt.config import load_training_job
-    from transphy3d.dkt.distil import Lesson
-    from transphy3d.dkt.distil import distil as teach
+    from transphy3d.dkt.training.distil import Lesson
+    from transphy3d.dkt.training.distil import distil as teach
 
     reporter = make_progress(progress, unit="step")
     try:

@@ -31,7 +31,7 @@ from transphy3d.cli.options import ProgressStyle
 from transphy3d.progress import make_progress
 
 if TYPE_CHECKING:
-    from transphy3d.dkt.metres import Mount, Sensor
+    from transphy3d.dkt.inference.metres import Mount, Sensor
 
 
 @dkt_app.command()
@@ -96,12 +96,12 @@ def infer(
     progress: ProgressStyle = "auto",
 ) -> None:
     """See depth or normals in a video of any length."""
-    from transphy3d.dkt.capture import filmed
-    from transphy3d.dkt.lens import find_lens
-    from transphy3d.dkt.look import Wish, look, make_settings
-    from transphy3d.dkt.outputs import pick_formats
-    from transphy3d.dkt.speed import Speed
-    from transphy3d.dkt.video import open_video
+    from transphy3d.dkt.inference.capture import filmed
+    from transphy3d.dkt.inference.lens import find_lens
+    from transphy3d.dkt.inference.look import Wish, look, make_settings
+    from transphy3d.dkt.inference.outputs import pick_formats
+    from transphy3d.dkt.inference.video import open_video
+    from transphy3d.dkt.model.speed import Speed
 
     known = _known(sensor, camera_height, camera_pitch)
     settings = make_settings(
@@ -147,8 +147,8 @@ def demo(
     dtype: TypeName = "bfloat16",
 ) -> None:
     """Show a page on this machine: a video in, depth or normals out."""
-    from transphy3d.dkt.demo import serving
-    from transphy3d.dkt.look import read_size
+    from transphy3d.dkt.inference.demo import serving
+    from transphy3d.dkt.inference.look import read_size
 
     read_size(size)
     model = open_model(network, vae, prompt, lora, device, dtype)
@@ -168,7 +168,7 @@ def _named(
 
 def _known(sensor: Path | None, height: float | None, pitch: float | None) -> Sensor | Mount | None:
     """What gives metres."""
-    from transphy3d.dkt.metres import Mount, Sensor, read_depth_map
+    from transphy3d.dkt.inference.metres import Mount, Sensor, read_depth_map
     from transphy3d.errors import JobError
 
     if (height is None) != (pitch is None):

@@ -10,8 +10,8 @@ import typer
 from transphy3d.cli.app import app
 
 if TYPE_CHECKING:
-    from transphy3d.dkt.model import Model
-    from transphy3d.dkt.speed import Speed
+    from transphy3d.dkt.model.model import Model
+    from transphy3d.dkt.model.speed import Speed
 
 dkt_app = typer.Typer(
     name="dkt", help="Depth and normals by a video diffusion model.", no_args_is_help=True
@@ -64,8 +64,8 @@ def open_model(
     decoder: Path | None = None,
 ) -> Model:
     """The model that the options name; says what became of the LoRA's tensors."""
-    from transphy3d.dkt.model import load_model
-    from transphy3d.dkt.speed import USUAL
+    from transphy3d.dkt.model.model import load_model
+    from transphy3d.dkt.model.speed import USUAL
 
     model, report = load_model(
         network,

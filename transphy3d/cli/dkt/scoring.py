@@ -86,15 +86,15 @@ def evaluate(
     progress: ProgressStyle = "auto",
 ) -> None:
     """Depth or normal metrics of models and of baselines; goes on where it stopped."""
-    from transphy3d.dkt.evaluate import Evaluation
-    from transphy3d.dkt.evaluate import evaluate as run_evaluation
-    from transphy3d.dkt.evaluation_report import write_report
-    from transphy3d.dkt.look import make_settings
-    from transphy3d.dkt.predictions import read_place, stored_predictor
-    from transphy3d.dkt.predictors import baselines, model_predictor
-    from transphy3d.dkt.results import markdown, write_results
-    from transphy3d.dkt.speed import Speed
-    from transphy3d.dkt.trial import make_protocol, open_trial
+    from transphy3d.dkt.evaluation.evaluate import Evaluation
+    from transphy3d.dkt.evaluation.evaluate import evaluate as run_evaluation
+    from transphy3d.dkt.evaluation.evaluation_report import write_report
+    from transphy3d.dkt.evaluation.predictions import read_place, stored_predictor
+    from transphy3d.dkt.evaluation.predictors import baselines, model_predictor
+    from transphy3d.dkt.evaluation.results import markdown, write_results
+    from transphy3d.dkt.evaluation.trial import make_protocol, open_trial
+    from transphy3d.dkt.inference.look import make_settings
+    from transphy3d.dkt.model.speed import Speed
     from transphy3d.errors import JobError
 
     protocol = make_protocol(
@@ -156,6 +156,6 @@ def table(
     ] = False,
 ) -> None:
     """One table of several evaluations, as papers print them."""
-    from transphy3d.dkt.joined import join
+    from transphy3d.dkt.evaluation.joined import join
 
     print(join(sources, figures, layout, mixed=mixed), end="")

@@ -29,8 +29,8 @@ def convert(
     device: DeviceName = "auto",
 ) -> None:
     """Turn a downloaded base into transformer, vae and prompts, once."""
-    from transphy3d.dkt.convert import convert_base
-    from transphy3d.dkt.model import pick_device
+    from transphy3d.dkt.model.convert import convert_base
+    from transphy3d.dkt.model.model import pick_device
 
     for path in convert_base(folder, out, pick_device(device), prompts=prompts):
         print(path)
@@ -46,8 +46,8 @@ def embed(
     dtype: TypeName = "bfloat16",
 ) -> None:
     """Embed the prompts of both tasks, once."""
-    from transphy3d.dkt.model import pick_device, pick_type
-    from transphy3d.dkt.prompt import load_encoder, write_prompts
+    from transphy3d.dkt.model.model import pick_device, pick_type
+    from transphy3d.dkt.model.prompt import load_encoder, write_prompts
 
     tokenizer, encoder = load_encoder(folder, pick_type(dtype))
     for path in write_prompts(out, tokenizer, encoder.to(pick_device(device))):
@@ -83,12 +83,12 @@ def train(
 
     job = load_training_job(job_file, overrides or ())
     if dry_run:
-        from transphy3d.dkt import budget, forecast
+        from transphy3d.dkt.training import budget, forecast
 
         print(forecast.describe(job))
         print(budget.describe(budget.Budget.of(job, gpus), tflops))
         return
-    from transphy3d.dkt.train import train as train_job
+    from transphy3d.dkt.training.train import train as train_job
 
     reporter = make_progress(progress)
     try:
@@ -109,7 +109,7 @@ def prepare(
 ) -> None:
     """Encode a job's clips ahead of training; goes on where it stopped."""
     from transphy3d.dkt.config import load_training_job
-    from transphy3d.dkt.prepare import prepare_clips
+    from transphy3d.dkt.training.prepare import prepare_clips
     from transphy3d.farm.agent import read_share
 
     reporter = make_progress(progress, unit="sequence")
@@ -149,7 +149,7 @@ def export(
     ] = True,
 ) -> None:
     """Write a LoRA in the layout of another program, with a model card."""
-    from transphy3d.dkt.export import Wanted, export_lora
+    from transphy3d.dkt.training.export import Wanted, export_lora
 
     wanted = Wanted(layout, averaged, network, dtype, licence if card else None)
     print(export_lora(checkpoint, out, wanted))

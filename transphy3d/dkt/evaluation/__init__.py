@@ -1,0 +1,1 @@
+"""Predictions against truth: metrics, baselines, tables, pictures of errors."""

@@ -1,0 +1,1 @@
+"""Videos to depth, normals and points."""

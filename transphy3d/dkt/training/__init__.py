@@ -1,0 +1,1 @@
+"""Clips, the training loop, what a run keeps and shows, and what it hands on."""
