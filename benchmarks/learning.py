@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 # The model's REL must be below that of the best of these by this share of it. A height ramp is no
 # such bar: seen from above, a table is one, and only what stands on it is not.
 BARS = ("constant", "darkness", "image gradient")
-MARGIN = 0.25
+MARGIN = 0.35
 # Metres. Beyond, a disparity near 0 decides: a little too low, it is kilometres off.
 MAX_DEPTH = 2
 # More gain little on pictures this small, and stall each other on a busy machine.
@@ -76,6 +76,7 @@ class Plan:
     latents: tuple[int, ...] = (1, 2, 3)
     tokens: int = 6
     steps: int = 800
+    validate_every: int = 40
     window: int = 3
     overlap: int = 1
     workers: int = 1
@@ -91,6 +92,7 @@ TINY = Plan(
     codec_steps=400,
     latents=(1, 3),
     steps=250,
+    validate_every=50,
     workers=2,
 )
 
@@ -291,14 +293,14 @@ def make_job(path: Path, plan: Plan, seed: int, train: Path, held_out: Path) -> 
         "loss": {"weighting": "uniform"},
         "validation": {
             "path": str(held_out.resolve()),
-            "every": max(plan.steps // 6, 1),
+            "every": plan.validate_every,
             "clips": plan.held_out,
             "latents": max(plan.latents),
             "max_depth": MAX_DEPTH,
         },
         "run": {
             "steps": plan.steps,
-            "save_every": max(plan.steps // 6, 1),
+            "save_every": plan.validate_every,
             "workers": 0,
             "log_every": 5,
             "checkpointing": False,

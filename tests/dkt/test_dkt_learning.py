@@ -1,4 +1,8 @@
-"""The trainer learns: from random weights, on rendered sequences, what held-out ones show."""
+"""The trainer learns: from random weights, on rendered sequences, what held-out ones show.
+
+The bounds leave room: over three seeds, REL was 52 to 56 % below that of the best of these
+baselines, and windows differed from one window by 0.008 to 0.013, with correlations over 0.998.
+"""
 
 import json
 import subprocess
@@ -8,6 +12,7 @@ from pathlib import Path
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks/learning.py"
+MARGIN = 0.35
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +28,12 @@ def learnt(tmp_path_factory):
     return json.loads((folder / "found.json").read_text())[0]
 
 
-@pytest.mark.parametrize("baseline", ["constant", "image gradient"])
+@pytest.mark.parametrize("baseline", ["constant", "darkness", "image gradient"])
 def test_depth_of_held_out_videos_beats_what_needs_no_model(learnt, baseline):
-    assert learnt["rel"]["model"] < 0.85 * learnt["rel"][baseline]
+    assert learnt["rel"]["model"] < (1 - MARGIN) * learnt["rel"][baseline]
     assert learnt["delta"]["model"] > learnt["delta"][baseline]
 
 
 def test_a_video_seen_in_windows_agrees_with_one_window(learnt):
-    assert learnt["agreement"] > 0.95
-    assert learnt["difference"] < 0.05
+    assert learnt["agreement"] > 0.99
+    assert learnt["difference"] < 0.03

@@ -118,6 +118,8 @@ def _draw(chart: Chart, axes: Axes) -> None:
         _draw_curve(curve, axes, colour)
     if len(chart.curves) > 1:
         axes.legend(frameon=False)
+    if any(curve.level for curve in chart.curves):
+        axes.set_ylim(bottom=0)  # how far below a baseline is to be seen
     axes.spines[["top", "right"]].set_visible(False)
     axes.grid(alpha=0.25)
 
