@@ -82,7 +82,7 @@ class Plan:
     workers: int = 1
 
 
-# In two minutes on two cores.
+# What the tests run.
 TINY = Plan(
     size=(48, 64),
     train=12,
@@ -92,7 +92,7 @@ TINY = Plan(
     codec_steps=400,
     latents=(1, 3),
     steps=250,
-    validate_every=50,
+    validate_every=125,
     workers=2,
 )
 
