@@ -7,12 +7,15 @@ import pytest
 import tiny_dkt
 import torch
 from diffusers import WanPipeline
+from dkt_run import job, lay_out
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from transphy3d.cli.dkt import training
-from transphy3d.dkt.model.model import load_context, pick_type
+from transphy3d.dkt import open_model
+from transphy3d.dkt.model.model import load_context, load_model, pick_type
 from transphy3d.dkt.model.prompt import embed, load_encoder, write_prompts
+from transphy3d.dkt.training.trainer import make_trainer
 from transphy3d.errors import JobError, ModelError
 
 F32 = torch.float32
@@ -79,8 +82,8 @@ def test_the_context_is_what_diffusers_pipeline_hands_its_network(pipeline_folde
             "normal", do_classifier_free_guidance=False, max_sequence_length=512
         )
     depth, normal = write_prompts(tmp_path, *load_encoder(pipeline_folder, F32))
-    assert torch.equal(load_context(str(normal), tiny_dkt.network()).text, expected)
-    assert not torch.equal(load_context(str(depth), tiny_dkt.network()).text, expected)
+    assert torch.equal(load_context(normal, tiny_dkt.network()).text, expected)
+    assert not torch.equal(load_context(depth, tiny_dkt.network()).text, expected)
 
 
 def test_both_layouts_hold_the_same_encoder(published, pipeline_folder):
@@ -110,17 +113,30 @@ def test_an_unknown_type_is_an_error_with_the_nearest_one():
 
 
 def test_a_prompt_must_be_the_tasks_and_of_the_networks_width(published, tmp_path):
-    depth, _ = map(str, write_prompts(tmp_path, *load_encoder(published, F32)))
+    depth, _ = write_prompts(tmp_path, *load_encoder(published, F32))
     network = tiny_dkt.network()
     assert load_context(depth, network, "depth").text.shape == (1, 512, tiny_dkt.TEXT_WIDTH)
     with pytest.raises(ModelError, match="is the prompt 'depth', the task is normal"):
         load_context(depth, network, "normal")
     of_unknown_text = tmp_path / "plain.safetensors"
     save_file({"prompt": torch.ones(2, tiny_dkt.TEXT_WIDTH)}, of_unknown_text)
-    assert load_context(str(of_unknown_text), network, "normal").text.sum() == 64
+    assert load_context(of_unknown_text, network, "normal").text.sum() == 64
     save_file({"prompt": torch.ones(2, 7)}, of_unknown_text)
     with pytest.raises(ModelError, match=r"no prompt of width 32; make it .*dkt embed"):
-        load_context(str(of_unknown_text), network)
+        load_context(of_unknown_text, network)
+
+
+def test_without_a_name_the_tasks_prompt_beside_the_network_is_taken(published, tmp_path):
+    lay_out(tmp_path)
+    folders = (tmp_path / "network", tmp_path / "vae")
+    assert not load_model(*folders, device="cpu", dtype="float32")[0].context.text.any()
+    stored = {"prompt": torch.ones(2, tiny_dkt.TEXT_WIDTH)}
+    save_file(stored, tmp_path / "prompt-normal.safetensors", metadata={"text": "normal"})
+    opened = open_model(*folders, task="normal", device="cpu", dtype="float32")
+    assert opened.model.context.text.sum() == 64
+    assert opened.task == "normal"
+    trainer = make_trainer(job(tmp_path).model_copy(update={"task": "normal"}), tmp_path / "run")
+    assert trainer.context.text.sum() == 64
 
 
 def test_without_a_prompt_the_text_is_all_zeros():

@@ -26,7 +26,9 @@ class BaseConfig(Section):
     network: str = Field(description="folder of Wan2.1-Fun-Control, as downloaded or of diffusers")
     vae: str = Field(description="folder of Wan2.1's autoencoder, as downloaded or of diffusers")
     prompt: str | None = Field(
-        None, description="file of the task's embedded prompt (`dkt embed`); null: no prompt"
+        None,
+        description="file of the task's embedded prompt; null: the one that `dkt convert` left "
+        "beside the network, if it is there, else an empty one",
     )
     rank: Annotated[int, Field(ge=1, le=1024)] = Field(128, description="rank of the LoRA")
     dtype: Literal["bfloat16", "float32"] = Field(

@@ -101,6 +101,7 @@ def infer(
     from transphy3d.dkt.inference.look import Wish, look, make_settings
     from transphy3d.dkt.inference.outputs import pick_formats
     from transphy3d.dkt.inference.video import open_video
+    from transphy3d.dkt.model.model import find_prompt
     from transphy3d.dkt.model.speed import Speed
 
     known = _known(sensor, camera_height, camera_pitch)
@@ -118,13 +119,14 @@ def infer(
     chosen = pick_formats(formats.split(","), settings.task, known is not None)
     source = open_video(filmed(video, out, seconds), fps, frames)
     lens = find_lens(source, intrinsics, fov)
+    prompt = prompt or find_prompt(network, settings.task)
     about = _named(network, vae, lora, prompt, dtype)
     wish = Wish(chosen, lens, known, ply_every, about)
     reporter = make_progress(progress)
     try:
         if lens.assumed and (known or "ply" in wish.formats):
             reporter.event("warning", intrinsics=f"{lens.source}; give --intrinsics or --fov")
-        model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder)
+        model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder, task)
         print(look(model, source, out, settings, wish, reporter))
     finally:
         reporter.close()
@@ -149,9 +151,11 @@ def demo(
     """Show a page on this machine: a video in, depth or normals out."""
     from transphy3d.dkt.inference.demo import serving
     from transphy3d.dkt.inference.look import read_size
+    from transphy3d.dkt.model.model import find_prompt
 
     read_size(size)
-    model = open_model(network, vae, prompt, lora, device, dtype)
+    prompt = prompt or find_prompt(network, "depth")
+    model = open_model(network, vae, prompt, lora, device, dtype, task=None)
     about = _named(network, vae, lora, prompt, dtype)
     with serving(model, about, size, host, port) as (page, url):
         print(url, flush=True)

@@ -27,7 +27,10 @@ VaeFolder = Annotated[Path, VAE]
 MaybeNetworkFolder = Annotated[Path | None, NETWORK]
 MaybeVaeFolder = Annotated[Path | None, VAE]
 LoraFile = Annotated[Path | None, typer.Option("--lora", help="trained weights, .safetensors")]
-PromptFile = Annotated[Path | None, typer.Option("--prompt", help="embedded prompt, .safetensors")]
+PromptFile = Annotated[
+    Path | None,
+    typer.Option("--prompt", help="embedded prompt [default: the task's, beside the network]"),
+]
 TaskName = Annotated[str, typer.Option("--task", help="depth or normal")]
 SizeText = Annotated[
     str, typer.Option("--size", help="HEIGHTxWIDTH at which the network sees videos")
@@ -62,6 +65,7 @@ def open_model(
     dtype: str,
     speed: Speed | None = None,
     decoder: Path | None = None,
+    task: str | None = "depth",
 ) -> Model:
     """The model that the options name; says what became of the LoRA's tensors."""
     from transphy3d.dkt.model.model import load_model
@@ -70,7 +74,8 @@ def open_model(
     model, report = load_model(
         network,
         vae,
-        prompt=str(prompt) if prompt else None,
+        task=task,
+        prompt=prompt,
         weights=lora,
         device=device,
         dtype=dtype,

@@ -94,6 +94,7 @@ def evaluate(
     from transphy3d.dkt.evaluation.results import markdown, write_results
     from transphy3d.dkt.evaluation.trial import make_protocol, open_trial
     from transphy3d.dkt.inference.look import make_settings
+    from transphy3d.dkt.model.model import find_prompt
     from transphy3d.dkt.model.speed import Speed
     from transphy3d.errors import JobError
 
@@ -122,7 +123,8 @@ def evaluate(
     places = [read_place(text) for text in predictions or ()]
     model = None
     if network and vae:
-        model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder)
+        prompt = prompt or find_prompt(network, settings.task)
+        model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder, task)
     trial = open_trial(path, set_name, split, protocol, settings.task)
     predictors = baselines(trial, settings.task)
     for name, folder in places:

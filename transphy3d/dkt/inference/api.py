@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from transphy3d.dkt.config import Task
 from transphy3d.dkt.inference.infer import Settings
 from transphy3d.dkt.inference.lens import Lens, find_lens
 from transphy3d.dkt.inference.metres import Mount, Sensor
@@ -27,10 +28,12 @@ class Estimator:
     """A model that is called with a video.
 
     report : what became of the LoRA's tensors, None without one
+    task : what it sees unless a call says otherwise
     """
 
     model: Model
     report: LoadReport | None = None
+    task: Task = "depth"
 
     def __call__(
         self,
@@ -62,7 +65,8 @@ class Estimator:
         """The same frame by frame, with its picture and time, for videos of any length."""
         opened = video if isinstance(video, Video) else open_video(video)
         eye = lens or find_lens(opened)
-        for _, view in views(self.model, opened, Settings(**settings), eye, known):
+        wanted = Settings(**({"task": self.task} | settings))
+        for _, view in views(self.model, opened, wanted, eye, known):
             yield view
 
 
@@ -71,18 +75,21 @@ def open_model(
     vae: Path | str,
     *,
     lora: Path | str | None = None,
+    task: Task = "depth",
     prompt: Path | str | None = None,
     **options: Any,
 ) -> Estimator:
     """The model in two folders, with the LoRA and the embedded prompt of .safetensors files.
 
+    prompt : None takes the task's beside the network, as `dkt convert` leaves it
     options : of `model.load_model`, as device="cuda" or dtype="float32"
     """
     model, report = load_model(
         Path(network),
         Path(vae),
         weights=Path(lora) if lora else None,
-        prompt=str(prompt) if prompt else None,
+        task=task,
+        prompt=Path(prompt) if prompt else None,
         **options,
     )
-    return Estimator(model, report)
+    return Estimator(model, report, task)

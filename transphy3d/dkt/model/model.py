@@ -87,8 +87,14 @@ def pick_type(wanted: str) -> torch.dtype:
     return DTYPES[wanted]
 
 
+def find_prompt(network: Path, task: str | None) -> Path | None:
+    """The embedded prompt that `dkt convert` leaves beside a network, if it is there."""
+    path = network.parent / f"prompt-{task}.safetensors"
+    return path if path.is_file() else None
+
+
 def load_context(
-    prompt: str | None, network: WanTransformer3DModel, task: str | None = None
+    prompt: Path | None, network: WanTransformer3DModel, task: str | None = None
 ) -> Context:
     """The context of an embedded prompt's file; without one, an empty prompt.
 
@@ -98,13 +104,13 @@ def load_context(
     config = network.config
     if prompt is None:
         return make_context(torch.zeros(0, config.text_dim), config.image_dim)
-    embedding = read_tensors(Path(prompt)).get(PROMPT)
+    embedding = read_tensors(prompt).get(PROMPT)
     if embedding is None or embedding.shape[-1] != config.text_dim:
         raise ModelError(
             f"{prompt}: holds no prompt of width {config.text_dim}; make it with "
             "`transphy3d dkt embed`"
         )
-    text = read_metadata(Path(prompt)).get("text", task)
+    text = read_metadata(prompt).get("text", task)
     if task and text != task:
         raise ModelError(f"{prompt}: is the prompt {text!r}, the task is {task}; name that one's")
     return make_context(embedding.float(), config.image_dim)
@@ -137,7 +143,8 @@ def load_model(
     network: Path,
     vae: Path,
     *,
-    prompt: str | None = None,
+    task: str | None = "depth",
+    prompt: Path | None = None,
     weights: Path | None = None,
     device: str = "auto",
     dtype: str = "bfloat16",
@@ -146,6 +153,9 @@ def load_model(
 ) -> tuple[Model, lora.LoadReport | None]:
     """The model in two folders, with the LoRA of a .safetensors file of either layout.
 
+    task : of the prompt; None takes any file's
+    prompt : file of the task's embedded prompt; None takes the one beside the network, if there
+        is one, else an empty one
     speed : levers that are pulled, after which the model only infers
     decoder : file of a tiny decoder, to decode instead of the autoencoder
     Returns also what became of the LoRA's tensors.
@@ -155,8 +165,9 @@ def load_model(
     base = load_network(network, kind)
     report = lora.load(base, read_tensors(weights)) if weights else None
     base.to(place).eval()
+    context = load_context(prompt or find_prompt(network, task), base, task)
     # Placed once: it would be sent to the device for every window.
-    context = load_context(prompt, base).to(base.patch_embedding.weight)
+    context = context.to(base.patch_embedding.weight)
     codec = load_vae(vae, kind).to(place)
     tiny = load_tiny_decoder(decoder, kind).to(place) if decoder else None
     speed_up(base, codec, context, speed)

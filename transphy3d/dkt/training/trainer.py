@@ -14,7 +14,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
 from transphy3d.dkt.config import OptimiserConfig, TrainingJob
 from transphy3d.dkt.model import lora
-from transphy3d.dkt.model.model import DTYPES, load_context, load_vae
+from transphy3d.dkt.model.model import DTYPES, find_prompt, load_context, load_vae
 from transphy3d.dkt.model.wan import Context, load_network
 from transphy3d.dkt.training import checkpoint, claim, gallery
 from transphy3d.dkt.training.average import MovingAverage
@@ -69,7 +69,7 @@ def make_trainer(job: TrainingJob, root: Path, progress: Progress | None = None)
     check_type(job.base.dtype, accelerator.device)
     network = load_network(Path(job.base.network), DTYPES[job.base.dtype])
     vae = load_vae(Path(job.base.vae), DTYPES[job.base.dtype])
-    context = load_context(job.base.prompt, network, job.task)
+    context = load_context(_prompt(job), network, job.task)
     _claim(job, root, _base(network, vae, context), main=accelerator.is_main_process)
     torch.manual_seed(job.seed)
     lora.attach(network, job.base.rank)
@@ -103,6 +103,12 @@ def check_type(dtype: str, device: torch.device) -> None:
             f"base.dtype: {torch.cuda.get_device_name(device)} does not compute in bfloat16; "
             "set base.dtype: float32, or take a newer GPU"
         )
+
+
+def _prompt(job: TrainingJob) -> Path | None:
+    """The prompt's file that the job names, else the one beside its network."""
+    named = job.base.prompt
+    return Path(named) if named else find_prompt(Path(job.base.network), job.task)
 
 
 def _base(
