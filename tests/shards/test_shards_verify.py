@@ -158,6 +158,15 @@ def test_a_damaged_frame_is_named(path, record, frames, damage, channel, check):
     assert all(BAD <= frame <= BAD + 1 for frame, _, _ in problems)
 
 
+@pytest.mark.parametrize(("size", "problems"), [((36, 48), 0), ((72, 96), 1)])
+def test_normals_of_few_pixels_are_not_judged_alone(path, size, problems):
+    record = synthetic.meta(1, size)
+    (frame,) = synthetic.render(record)
+    turn_one_balls_normals(frame)
+    synthetic.write(path, record, [frame])
+    assert len(verify(path, stride=1)) == problems
+
+
 @pytest.mark.parametrize(("optical_class", "problems"), [("transparent", 0), ("opaque", FRAMES)])
 def test_only_transparent_surroundings_are_seen_through(
     path, record, frames, optical_class, problems

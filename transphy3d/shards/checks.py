@@ -20,7 +20,8 @@ MAX_NORMAL_ANGLE = 3.0  # degrees, median of a frame: mostly flat
 # Degrees more for each radian that a pixel spans: a small picture that one round thing fills.
 NORMAL_ANGLE_PER_PIXEL = 150.0
 MAX_INSTANCE_ANGLE = 12.0  # degrees, median of one instance: facets under smooth shading
-MIN_SMOOTH_PIXELS = 30
+MIN_SMOOTH_PIXELS = 30  # of a frame
+MIN_INSTANCE_PIXELS = 100  # of one instance: rims and grooves of smaller ones are finer than pixels
 MAX_BEHIND_ERROR = 1e-3  # relative; the two renders hit the same triangles
 MAX_BEHIND_SHARE = 1e-3  # of the pixels: rays that graze an edge may fall to either side
 BOUNDS_MARGIN = 0.001  # metres
@@ -140,7 +141,7 @@ def normals_match_depth(frame: Frame) -> Iterator[Finding]:
         return
     for number in np.unique(instance[smooth]):
         own = angles[instance[smooth] == number]
-        if len(own) >= MIN_SMOOTH_PIXELS and np.median(own) > MAX_INSTANCE_ANGLE:
+        if len(own) >= MIN_INSTANCE_PIXELS and np.median(own) > MAX_INSTANCE_ANGLE:
             yield Finding(
                 "normal",
                 "slope",
