@@ -9,7 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ from transphy3d.errors import AssetError
 from transphy3d.files import write_text
 from transphy3d.jsonio import from_json, record, to_data
 from transphy3d.materials.spec import OpticalClass
+from transphy3d.templates import open_templates
 
 JUDGES = (GRAPH, LEXICON, VISION)
 State = Literal["accepted", "rejected", "review", "unjudged", "refused"]
@@ -115,13 +115,7 @@ def render_page(
 
     nonce : what marks the page's own script and style, so that no other runs
     """
-    environment = Environment(
-        loader=PackageLoader("transphy3d.assets"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates("transphy3d.assets", "transphy3d.preview")
     return environment.get_template("review.html.j2").render(
         title=bank.root.resolve().name,
         assets=[row(asset, link) for asset in assets],

@@ -7,14 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 import transphy3d
 from transphy3d.farm.attempts import Dead
 from transphy3d.farm.deadletters import dead_letters
 from transphy3d.farm.status import Status
 from transphy3d.farm.status_text import HALTED, engine, needed_room
 from transphy3d.files import write_text
+from transphy3d.templates import open_templates
 from transphy3d.wording import duration, file_size, number
 
 PAGE_NAME = "status.html"
@@ -43,15 +42,7 @@ class Card:
 
 def write_page(status: Status) -> Path:
     """Write status.html into the run directory and return its path."""
-    environment = Environment(
-        loader=ChoiceLoader(
-            [PackageLoader("transphy3d.farm"), PackageLoader("transphy3d.preview")]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates("transphy3d.farm", "transphy3d.preview")
     environment.filters |= {"duration": duration, "size": file_size, "number": number}
     path = Path(status.root) / PAGE_NAME
     letters = dead_letters(Path(status.root))

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
 import transphy3d
@@ -31,6 +30,7 @@ from transphy3d.shards.credits import credit, credits_of
 from transphy3d.shards.reader import Dataset
 from transphy3d.shards.reader import Sequence as Recording
 from transphy3d.shards.schema import Attribution
+from transphy3d.templates import open_templates
 from transphy3d.wording import duration, file_size, plural
 
 MAX_CARDS = 24
@@ -247,13 +247,7 @@ def write_report(dataset: Dataset, folder: Path, *, set_aside: Items[SetAside] =
     Statistics of pixels come from a bounded number of frames, thumbnails are limited and the
     list is paged, so that it stays usable for tens of thousands of sequences.
     """
-    environment = Environment(
-        loader=PackageLoader("transphy3d.preview"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates("transphy3d.preview")
     template = environment.get_template("report.html.j2")
     path = report_path(folder)
     write_text(path, template.render(page(dataset, folder, set_aside)))

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 import transphy3d
 from transphy3d.dkt.config import Task
 from transphy3d.dkt.evaluation.error_curves import Chart, over_distance, over_time
@@ -19,6 +17,7 @@ from transphy3d.dkt.evaluation.results import GroupTable, Results, caption, kind
 from transphy3d.dkt.evaluation.tables import COLUMNS, MAIN, UNKNOWN, Column, Row, cells
 from transphy3d.files import write_text
 from transphy3d.preview.charts import Bar, BarChart
+from transphy3d.templates import open_templates
 from transphy3d.wording import plural
 
 REPORT_NAME = "report.html"
@@ -37,13 +36,7 @@ class Shot:
 
 def write_report(out: Path, results: Results) -> Path:
     """Write report.html into the folder that holds the pictures, and return its path."""
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("transphy3d.dkt"), PackageLoader("transphy3d.preview")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates("transphy3d.dkt", "transphy3d.preview")
     path = out / REPORT_NAME
     write_text(path, environment.get_template("evaluation.html.j2").render(page(results)))
     return path

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 import transphy3d
 from transphy3d.dkt.config import SHARDS
@@ -23,6 +22,7 @@ from transphy3d.shards.credits import credit, unique
 from transphy3d.shards.index import INDEX_NAME, read_index
 from transphy3d.shards.reader import RUN_SHARDS, open_dataset
 from transphy3d.shards.schema import Attribution
+from transphy3d.templates import open_templates
 from transphy3d.wording import plural
 
 CARD_NAME = "README.md"
@@ -90,13 +90,7 @@ def check_place(folder: Path) -> None:
 
 def write_card(folder: Path, source: Path, exported: Exported) -> Path:
     """Write README.md; `source` is the checkpoint's folder, or a file that nothing is known of."""
-    environment = Environment(
-        loader=PackageLoader("transphy3d.dkt"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
+    environment = open_templates("transphy3d.dkt", html=False)
     path = folder / CARD_NAME
     write_text(path, environment.get_template("model_card.md.j2").render(page(source, exported)))
     return path

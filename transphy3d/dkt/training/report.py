@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
-
 import transphy3d
 from transphy3d.dkt.config import Task, TrainingJob
 from transphy3d.dkt.training import checkpoint, gallery
@@ -20,6 +18,7 @@ from transphy3d.dkt.training.curves import Line, charts, svg
 from transphy3d.dkt.training.log import read_log
 from transphy3d.dkt.training.panels import MAX_DEGREES, MAX_REL
 from transphy3d.files import write_text
+from transphy3d.templates import open_templates
 
 PAGE_NAME = "report.html"
 # The figure that checkpoints are ranked by, as the log and as people call it.
@@ -71,13 +70,7 @@ def write_report(root: Path, job: TrainingJob) -> Path:
     Pictures and videos of validations whose checkpoint is gone are removed.
     """
     gallery.prune(root, [c.step for c in checkpoint.found(root)])
-    environment = Environment(
-        loader=ChoiceLoader([PackageLoader("transphy3d.dkt"), PackageLoader("transphy3d.preview")]),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = open_templates("transphy3d.dkt", "transphy3d.preview")
     path = root / PAGE_NAME
     write_text(path, environment.get_template("training.html.j2").render(page(root, job)))
     return path

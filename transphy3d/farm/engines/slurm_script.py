@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from transphy3d.errors import DeviceError, DiskFull, Interrupted
 from transphy3d.farm.engines.slurm_profile import Container, SlurmProfile, seconds_of
+from transphy3d.templates import open_templates
 
 # A task that must be back in the queue before its time is up asks for it so long before.
 REQUEUE_SECONDS = 15
@@ -165,14 +164,7 @@ def _mount(path: str) -> str:
 
 
 def _render(template: str, profile: SlurmProfile, root: Path, **values: object) -> str:
-    environment = Environment(
-        loader=PackageLoader("transphy3d.farm.engines"),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # shell, not HTML
-    )
+    environment = open_templates("transphy3d.farm.engines", html=False)
     environment.filters["quote"] = shlex.quote
     return environment.get_template(template).render(
         run=str(root),
