@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,9 @@ from transphy3d.cli.dkt.options import (
 )
 from transphy3d.cli.options import ProgressStyle
 from transphy3d.progress import make_progress
+
+if TYPE_CHECKING:
+    from transphy3d.dkt.evaluation.evaluate import Evaluation
 
 
 @dkt_app.command(name="eval")
@@ -87,11 +90,8 @@ def evaluate(
 ) -> None:
     """Depth or normal metrics of models and of baselines; goes on where it stopped."""
     from transphy3d.dkt.evaluation.evaluate import Evaluation
-    from transphy3d.dkt.evaluation.evaluate import evaluate as run_evaluation
-    from transphy3d.dkt.evaluation.evaluation_report import write_report
     from transphy3d.dkt.evaluation.predictions import read_place, stored_predictor
     from transphy3d.dkt.evaluation.predictors import baselines, model_predictor
-    from transphy3d.dkt.evaluation.results import markdown, write_results
     from transphy3d.dkt.evaluation.trial import make_protocol, open_trial
     from transphy3d.dkt.inference.look import make_settings
     from transphy3d.dkt.model.model import find_prompt
@@ -132,9 +132,17 @@ def evaluate(
     if model:
         files = {"network": network, "vae": vae, "lora": lora, "prompt": prompt, "decoder": decoder}
         predictors.append(model_predictor(model, settings, files))
+    _measure(Evaluation(trial, predictors, protocol, settings.task, pictures), out, progress)
+
+
+def _measure(what: Evaluation, out: Path, progress: ProgressStyle) -> None:
+    """Evaluate, write tables and page, print the table."""
+    from transphy3d.dkt.evaluation.evaluate import evaluate as run_evaluation
+    from transphy3d.dkt.evaluation.evaluation_report import write_report
+    from transphy3d.dkt.evaluation.results import markdown, write_results
+
     reporter = make_progress(progress)
     try:
-        what = Evaluation(trial, predictors, protocol, settings.task, pictures)
         results = run_evaluation(what, out, reporter)
     finally:
         reporter.close()

@@ -6,7 +6,7 @@ Arrays are numpy, computed in float64; depths are metres along the camera's z.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -201,10 +201,3 @@ def scale_drift(depth: Floats, truth: Floats, mask: Mask) -> float | None:
         return None
     ratios = [float(np.median(depth[t][mask[t]] / truth[t][mask[t]])) for t in frames]
     return 100 * float(np.std(ratios) / np.mean(ratios))
-
-
-def mean_scores(scores: Sequence[DepthScores]) -> DepthScores:
-    """The mean over videos, each counting once."""
-    columns = np.array([[s.rel, s.rmse, s.mae, *s.delta] for s in scores])
-    rel, rmse, mae, *delta = columns.mean(0).tolist()
-    return DepthScores(rel, rmse, mae, tuple(delta), sum(s.frames for s in scores))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +21,6 @@ class NormalScores:
     median: float
     rmse: float
     under: tuple[float, ...]
-
-
-def mean_normals(scores: Sequence[NormalScores]) -> NormalScores:
-    """The mean over videos, each counting once."""
-    columns = np.array([[s.mean, s.median, s.rmse, *s.under] for s in scores])
-    mean, median, rmse, *under = columns.mean(0).tolist()
-    return NormalScores(mean, median, rmse, tuple(under))
 
 
 def normal_scores(

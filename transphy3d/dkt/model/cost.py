@@ -27,21 +27,14 @@ from transphy3d.dkt.model.wan import (
 )
 from transphy3d.dkt.model.windows import FRAMES_PER_LATENT, Windows
 
-BYTES = {"float32": 4, "bfloat16": 2}
-ADAM_BYTES = 12  # a float32 gradient and two moments for each weight that moves
-
 
 @dataclass(frozen=True)
 class Weights:
-    """Sizes of a network. lora_modules : layers that the LoRA changes; bytes for training."""
+    """Sizes of a network. lora_modules : layers that the LoRA changes."""
 
     parameters: int
     lora_modules: int
     lora_parameters: int
-
-    def training_bytes(self, dtype: str = "bfloat16") -> int:
-        """Weights, gradients and moments; activations come on top."""
-        return self.parameters * BYTES[dtype] + self.lora_parameters * (4 + ADAM_BYTES)
 
 
 def weights(size: Size, rank: int) -> Weights:
