@@ -127,9 +127,9 @@ def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on
     rendered = 0
     for number in (1, 2):
         wait_for(lambda seen=rendered: count(out, 0) > seen, process)
-        rendered = count(out, 0)
-        os.kill(blender_of(out / "units/000000"), signal.SIGSEGV)
+        os.kill(wait_for(lambda: blender_of(out / "units/000000"), process), signal.SIGSEGV)
         wait_for(lambda n=number: attempts(out, 0)[n - 1].outcome == "crash", process)
+        rendered = count(out, 0)  # now that nobody adds to them
         if number == 1:  # the other sequence comes before the second try
             wait_for(lambda: (out / "sequences/000001.h5").exists(), process)
     assert process.wait(timeout=WAIT_SECONDS) == 8
