@@ -30,7 +30,7 @@ def video(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    with serving(tiny_dkt.model(), {"network": "tiny"}, SIZE) as (_, url):
+    with serving(tiny_dkt.model(), "depth", {"network": "tiny"}, SIZE) as (_, url):
         downloads = tmp_path_factory.mktemp("downloads")
         yield gradio_client.Client(url, verbose=False, download_files=str(downloads))
 
@@ -38,7 +38,7 @@ def page(tmp_path_factory):
 def see(page, video, size=SIZE, fov=50, sensor=None):
     sent = sensor and gradio_client.handle_file(sensor)
     upload = video and gradio_client.handle_file(video)
-    return page.predict(upload, "depth", size, 1, 0, fov, sent, api_name="/see")
+    return page.predict(upload, size, 1, 0, fov, sent, api_name="/see")
 
 
 def test_an_uploaded_video_comes_back_beside_what_is_seen(page, video):

@@ -138,6 +138,7 @@ def demo(
     vae: VaeFolder,
     lora: LoraFile = None,
     prompt: PromptFile = None,
+    task: TaskName = "depth",
     size: SizeText = "480x832",
     host: Annotated[
         str, typer.Option("--host", help="address to listen at; 0.0.0.0 opens it to the network")
@@ -150,14 +151,15 @@ def demo(
 ) -> None:
     """Show a page on this machine: a video in, depth or normals out."""
     from transphy3d.dkt.inference.demo import serving
-    from transphy3d.dkt.inference.look import read_size
+    from transphy3d.dkt.inference.look import read_size, read_task
     from transphy3d.dkt.model.model import find_prompt
 
     read_size(size)
-    prompt = prompt or find_prompt(network, "depth")
-    model = open_model(network, vae, prompt, lora, device, dtype, task=None)
+    seen = read_task(task)
+    prompt = prompt or find_prompt(network, seen)
+    model = open_model(network, vae, prompt, lora, device, dtype, task=seen)
     about = _named(network, vae, lora, prompt, dtype)
-    with serving(model, about, size, host, port) as (page, url):
+    with serving(model, seen, about, size, host, port) as (page, url):
         print(url, flush=True)
         page.block_thread()
 

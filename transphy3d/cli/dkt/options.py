@@ -65,7 +65,7 @@ def open_model(
     dtype: str,
     speed: Speed | None = None,
     decoder: Path | None = None,
-    task: str | None = "depth",
+    task: str = "depth",
 ) -> Model:
     """The model that the options name; says what became of the LoRA's tensors."""
     from transphy3d.dkt.model.model import load_model

@@ -16,6 +16,7 @@ from typing import Any
 
 import gradio as gr
 
+from transphy3d.dkt.config import Task
 from transphy3d.dkt.inference.lens import find_lens
 from transphy3d.dkt.inference.look import Wish, look, make_settings
 from transphy3d.dkt.inference.metres import Sensor, read_depth_map
@@ -24,7 +25,10 @@ from transphy3d.dkt.inference.video import open_video
 from transphy3d.dkt.model.model import Model
 from transphy3d.errors import TransPhy3DError
 
-TITLE = "TransPhy3D: depth and normals of transparent things"
+TITLES: dict[Task, str] = {
+    "depth": "TransPhy3D: depth of transparent things",
+    "normal": "TransPhy3D: normals of transparent things",
+}
 SIZES = ("240x416", "480x832", "720x1280")
 LOCALHOST = "127.0.0.1"
 NO_VIDEO = "There is no video yet: drop one on the left."
@@ -52,17 +56,18 @@ class PageProgress:
 class Demo:
     """A model that answers the page.
 
+    task : what it was trained for, which its prompt says too
     about : plain data on the model for `info.json`; root : folder for what is seen
     """
 
     model: Model
+    task: Task
     about: Mapping[str, str]
     root: Path
 
     def see(
         self,
         video: str | None,
-        task: str,
         size: str,
         steps: int,
         seed: int,
@@ -75,10 +80,16 @@ class Demo:
             raise gr.Error(NO_VIDEO, print_exception=False)
         try:
             settings = make_settings(
-                task=task, size=size, steps=steps, window=21, overlap=3, parity="ours", seed=seed
+                task=self.task,
+                size=size,
+                steps=steps,
+                window=21,
+                overlap=3,
+                parity="ours",
+                seed=seed,
             )
             opened = open_video(video)
-            known = Sensor(read_depth_map(Path(sensor))) if sensor and task == "depth" else None
+            known = Sensor(read_depth_map(Path(sensor))) if sensor else None
             formats = ("npz", "mp4", "ply") if known else ("npz", "mp4")
             wish = Wish(formats, find_lens(opened, fov=fov or None), known, about=self.about)
             folder = Path(tempfile.mkdtemp(dir=self.root))
@@ -97,13 +108,13 @@ def shown(folder: Path) -> Seen:
 
 def make_page(demo: Demo, size: str) -> gr.Blocks:
     """The page. size : at which the network sees at first."""
-    with gr.Blocks(title=TITLE, analytics_enabled=False) as page:
-        gr.Markdown(f"## {TITLE}")
+    with gr.Blocks(title=TITLES[demo.task], analytics_enabled=False) as page:
+        gr.Markdown(f"## {TITLES[demo.task]}")
         with gr.Row():
             with gr.Column():
                 # With its sound: Gradio would want the program ffmpeg to take that out.
                 video = gr.Video(label="Video", sources=["upload"], include_audio=True)
-                inputs = [video, *_settings(size), *_camera()]
+                inputs = [video, *_settings(size), *_camera(hidden=demo.task == "normal")]
                 button = gr.Button("See", variant="primary")
             with gr.Column():
                 film = gr.Video(label="What is seen", interactive=False)
@@ -113,20 +124,18 @@ def make_page(demo: Demo, size: str) -> gr.Blocks:
 
 
 def _settings(size: str) -> list[Any]:
-    """Task, size, steps and seed."""
+    """Size, steps and seed."""
     sizes = list(dict.fromkeys((size, *SIZES)))
-    with gr.Row():
-        task = gr.Radio(["depth", "normal"], value="depth", label="Task")
-        chosen = gr.Dropdown(sizes, value=size, allow_custom_value=True, label="Height x width")
+    chosen = gr.Dropdown(sizes, value=size, allow_custom_value=True, label="Height x width")
     with gr.Row():
         steps = gr.Slider(1, 20, value=5, step=1, label="Steps")
         seed = gr.Number(0, precision=0, minimum=0, label="Seed")
-    return [task, chosen, steps, seed]
+    return [chosen, steps, seed]
 
 
-def _camera() -> list[Any]:
-    """Field of view and the sensor's depth map."""
-    with gr.Accordion("Metres and point clouds", open=False):
+def _camera(*, hidden: bool) -> list[Any]:
+    """Field of view and the sensor's depth map; normals have no use for them."""
+    with gr.Accordion("Metres and point clouds", open=False, visible=not hidden):
         fov = gr.Number(0, label="Horizontal field of view in degrees; 0: the file's, else 60")
         sensor = gr.File(
             label="Depth of the first frame: .npy in metres or 16-bit .png in millimetres",
@@ -138,6 +147,7 @@ def _camera() -> list[Any]:
 @contextmanager
 def serving(
     model: Model,
+    task: Task,
     about: Mapping[str, str],
     size: str,
     host: str = LOCALHOST,
@@ -149,7 +159,7 @@ def serving(
     """
     with tempfile.TemporaryDirectory(prefix="transphy3d-demo-") as root:
         os.environ["GRADIO_TEMP_DIR"] = root  # else Gradio keeps what is uploaded
-        page = make_page(Demo(model, about, Path(root)), size)
+        page = make_page(Demo(model, task, about, Path(root)), size)
         _, url, _ = page.launch(
             server_name=host,
             server_port=port,

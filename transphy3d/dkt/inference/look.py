@@ -51,7 +51,7 @@ def make_settings(
     except ValueError as error:
         raise JobError(f"--{error}") from None
     return Settings(
-        task=one_of("task", task, typing.get_args(Task)),
+        task=read_task(task),
         size=read_size(size),
         steps=steps,
         windows=windows,
@@ -59,6 +59,12 @@ def make_settings(
         batch=batch,
         parity=one_of("parity", parity, PARITIES),
     )
+
+
+def read_task(text: str) -> Task:
+    """A task by its name. Raises JobError with the nearest one."""
+    task: Task = one_of("task", text, typing.get_args(Task))
+    return task
 
 
 def read_size(text: str) -> tuple[int, int]:

@@ -87,7 +87,7 @@ def pick_type(wanted: str) -> torch.dtype:
     return DTYPES[wanted]
 
 
-def find_prompt(network: Path, task: str | None) -> Path | None:
+def find_prompt(network: Path, task: str) -> Path | None:
     """The embedded prompt that `dkt convert` leaves beside a network, if it is there."""
     path = network.parent / f"prompt-{task}.safetensors"
     return path if path.is_file() else None
@@ -143,7 +143,7 @@ def load_model(
     network: Path,
     vae: Path,
     *,
-    task: str | None = "depth",
+    task: str = "depth",
     prompt: Path | None = None,
     weights: Path | None = None,
     device: str = "auto",
@@ -153,7 +153,6 @@ def load_model(
 ) -> tuple[Model, lora.LoadReport | None]:
     """The model in two folders, with the LoRA of a .safetensors file of either layout.
 
-    task : of the prompt; None takes any file's
     prompt : file of the task's embedded prompt; None takes the one beside the network, if there
         is one, else an empty one
     speed : levers that are pulled, after which the model only infers
