@@ -31,7 +31,7 @@ from transphy3d.dkt.model.wan import (
     network_config,
     predict,
 )
-from transphy3d.dkt.model.windows import FRAMES_PER_LATENT
+from transphy3d.dkt.model.windows import FRAMES_PER_LATENT, Windows
 from transphy3d.dkt.training.live_bytes import LiveBytes
 from transphy3d.dkt.training.step_cost import made_fake
 
@@ -43,7 +43,18 @@ LATENTS = (1, 2, 6, 21)
 PAPER = {"parameters": "1.3 B", "ms": 167.48, "GB": 11.19}
 TFLOPS = 790  # bfloat16 that an H200 reaches in large matrix products
 KIND = torch.bfloat16
+SHORT = Windows(11, 1)
 HEIGHT, WIDTH = (side // PIXELS_PER_LATENT for side in NETWORK_SIZE)
+
+
+# The LoRA alone; then each keeps those before it, of which the last three change the result.
+LEVERS: dict[str, Callable[[Size], float]] = {
+    "LoRA of rank 128 beside the weights": lambda s: flops_per_frame(s, WINDOWS, rank=128),
+    "context folded": lambda s: flops_per_frame(s, WINDOWS, folded=True),
+    "and windows 11/1": lambda s: flops_per_frame(s, SHORT, folded=True),
+    "and 3 steps": lambda s: flops_per_frame(s, SHORT, 3, folded=True),
+    "and the tiny decoder": lambda s: flops_per_frame(s, SHORT, 3, folded=True, tiny=True),
+}
 
 
 def peak_bytes(model: torch.nn.Module, run: Callable[[], Any]) -> int:
@@ -120,6 +131,7 @@ def rows(rank: int) -> list[tuple[str, ...]]:
         ("encoding a frame, TFLOP", *[f"{codec.encode / 1e12:.2f}"] * len(sizes), ""),
         ("decoding a frame, TFLOP", *[f"{codec.decode / 1e12:.2f}"] * len(sizes), ""),
         ("a frame, as released, TFLOP", *map(tera, frame), ""),
+        *((f"{name}, TFLOP", *(tera(cost(s)) for s in sizes), "") for name, cost in LEVERS.items()),
         (
             f"floor at {TFLOPS} TFLOP/s, ms",
             *(f"{f / TFLOPS / 1e9:.1f}" for f in frame),
