@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import trimesh
+from blender_faults import BlenderFaults, blender_faults
 
 from transphy3d.assets.geometry import Mesh
 from transphy3d.config import RenderConfig
@@ -143,10 +144,14 @@ def write(stage: Stage, folder: Path, bodies: tuple[Body, ...] = BODIES) -> Path
     return folder
 
 
-def start(folder: Path) -> subprocess.Popen[str]:
+def start(folder: Path, faults: BlenderFaults | None = None) -> subprocess.Popen[str]:
     """A worker on `folder`."""
     command = [sys.executable, "-m", "transphy3d.blender.worker", str(folder)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    environment = os.environ | (faults.environment if faults else {})
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, stdout=pipe, stderr=subprocess.STDOUT, text=True, env=environment
+    )
 
 
 def render(folder: Path, code: int = 0) -> str:
@@ -157,13 +162,14 @@ def render(folder: Path, code: int = 0) -> str:
     return output
 
 
-def interrupt(folder: Path, frame: str, number: signal.Signals) -> int:
-    """Start a worker, send it a signal once `frame` exists; its return code."""
-    worker = start(folder)
+def interrupt(folder: Path, made: int, number: signal.Signals) -> int:
+    """Start a worker, send it a signal when it has made so many frames; its return code."""
+    faults = blender_faults(folder.with_name("faults"), hold_if=f"made >= {made}")
+    worker = start(folder, faults)
     deadline = time.monotonic() + 120
-    while not (folder / "frames" / frame).exists():
+    while len(list(folder.glob("frames/*/[0-9]*"))) < made:
         assert worker.poll() is None and time.monotonic() < deadline, worker.communicate()[0]
-        time.sleep(0.002)
+        time.sleep(0.02)
     os.kill(worker.pid, number)
     worker.communicate(timeout=120)
     return worker.returncode

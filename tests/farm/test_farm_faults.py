@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from blender_faults import blender_faults
 from command_line import command, run_cli
 
 from transphy3d.farm.attempts import Attempt, read_attempts, read_dead
@@ -71,16 +72,19 @@ def start(out: Path, *extra: str) -> subprocess.Popen:
 
 def test_killed_at_any_moment_a_rerun_finishes_without_rendering_twice(tmp_path):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(lambda: len(frames(out, 1, "rgb")) >= 2, process)
+    hold = "'units/000001' in picture and 'rgb/0002' in picture"
+    faults = blender_faults(tmp_path / "faults", hold_if=hold)
+    process = start(out, *faults.settings)
+    wait_for(lambda: len(frames(out, 1, "rgb")) == 2, process)
     process.send_signal(signal.SIGKILL)
     process.wait()
     wait_for(lambda: blender_of(out) is None)
     published = (out / "sequences/000000.h5").stat().st_mtime_ns
     kept = {path: path.stat().st_mtime_ns for path in frames(out, 1, "rgb")}
-    assert 2 <= len(kept) < FRAMES
+    assert len(kept) == 2
 
-    said = run_cli("render", "smoke", "--out", out, *SETTINGS)
+    faults.let_go()
+    said = run_cli("render", "smoke", "--out", out, *SETTINGS, *faults.settings)
     assert said.returncode == 0, said.stderr
     assert (out / "sequences/000000.h5").stat().st_mtime_ns == published
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
@@ -91,9 +95,11 @@ def test_killed_at_any_moment_a_rerun_finishes_without_rendering_twice(tmp_path)
 
 def test_an_agent_that_dies_is_started_again_and_its_sequence_goes_on(tmp_path):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(lambda: len(frames(out, 0, "truth")) >= 2, process)
+    faults = blender_faults(tmp_path / "faults", hold_if="made >= 2")
+    process = start(out, *faults.settings)
+    wait_for(lambda: count(out, 0) == 2, process)
     os.kill(process_of("--share", out), signal.SIGKILL)
+    faults.let_go()
     assert process.wait(timeout=WAIT_SECONDS) == 0
     assert [a.outcome for a in attempts(out, 0)] == ["vanished", "done"]
     assert verify(out / "shards") == []
@@ -101,9 +107,12 @@ def test_an_agent_that_dies_is_started_again_and_its_sequence_goes_on(tmp_path):
 
 def test_two_runs_of_the_same_job_at_once_share_the_work(tmp_path):
     out = tmp_path / "run"
-    first = start(out)
+    faults = blender_faults(tmp_path / "faults", hold_if="made >= 2")
+    first = start(out, *faults.settings)
     wait_for(lambda: attempts(out, 0), first)
-    second = start(out)
+    second = start(out, *faults.settings)
+    wait_for(lambda: count(out, 1) == 2, second)
+    faults.let_go()
     assert [process.wait(timeout=WAIT_SECONDS) for process in (first, second)] == [0, 0]
     assert [[a.outcome for a in attempts(out, unit)] for unit in (0, 1)] == [["done"], ["done"]]
     assert verify(out / "shards") == []
@@ -112,24 +121,26 @@ def test_two_runs_of_the_same_job_at_once_share_the_work(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1])
 def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path, number):
     out = tmp_path / "run"
-    process = start(out)
-    wait_for(lambda: len(frames(out, 0, "truth")) >= 1, process)
+    faults = blender_faults(tmp_path / "faults", hold_if="made >= 2")
+    process = start(out, *faults.settings)
+    wait_for(lambda: count(out, 0) == 2, process)
     process.send_signal(number)
     assert process.wait(timeout=60) == 75
     assert blender_of(out) is None
-    assert count(out, 0) >= 1
+    assert count(out, 0) == 3  # with the frame at hand
     assert attempts(out, 0)[0].outcome == "interrupted"
 
 
 def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on(tmp_path):
     out = tmp_path / "run"
-    process = start(out, "--set", "run.attempts=2", "--set", "run.keep_blend=true")
-    rendered = 0
+    faults = blender_faults(tmp_path / "faults", hold_if="'units/000000' in picture and made >= 2")
+    process = start(
+        out, *faults.settings, "--set", "run.attempts=2", "--set", "run.keep_blend=true"
+    )
     for number in (1, 2):
-        wait_for(lambda seen=rendered: count(out, 0) > seen, process)
+        wait_for(lambda made=2 * number: count(out, 0) == made, process)
         os.kill(wait_for(lambda: blender_of(out / "units/000000"), process), signal.SIGSEGV)
         wait_for(lambda n=number: attempts(out, 0)[n - 1].outcome == "crash", process)
-        rendered = count(out, 0)  # now that nobody adds to them
         if number == 1:  # the other sequence comes before the second try
             wait_for(lambda: (out / "sequences/000001.h5").exists(), process)
     assert process.wait(timeout=WAIT_SECONDS) == 8
@@ -142,7 +153,8 @@ def test_a_crashing_blender_is_recorded_retried_and_set_aside_while_others_go_on
     assert (out / "units/000000/stage/stage.blend").stat().st_size > 0
     assert verify(out / "shards") == []
 
-    again = run_cli("render", "smoke", "--out", out, *SETTINGS, "--retry")
+    faults.let_go()
+    again = run_cli("render", "smoke", "--out", out, *SETTINGS, *faults.settings, "--retry")
     assert again.returncode == 0, again.stderr
     assert (out / "sequences/000000.h5").exists()
     assert [a.outcome for a in attempts(out, 0)] == ["crash", "crash", "done"]

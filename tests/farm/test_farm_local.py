@@ -84,7 +84,8 @@ import os, sys, time
 if os.environ["CUDA_VISIBLE_DEVICES"] == "A":
     while not os.path.exists({file!r}): time.sleep(0.01)
     sys.exit(9)
-open({file!r}, "w").write(str(os.getpid()))
+open({file!r} + ".part", "w").write(str(os.getpid()))
+os.rename({file!r} + ".part", {file!r})
 time.sleep(600)
 """
     file = tmp_path / "other"

@@ -15,11 +15,9 @@ from slurm_cluster import wait_for
 from transphy3d.config import CHANNELS
 
 # One thread: Cycles then repeats pictures bit for bit. Quick heartbeats: the dead are found soon.
-# Colour takes seconds, so that whoever is told to stop is still at work when the word comes.
 FRAMES = 12
 SETTINGS = (
     *(f"frames={FRAMES}", "width=32", "height=24", "render.device=cpu", "run.threads=1"),
-    "render.samples=128",
     *("run.heartbeat=0.5", "run.lease=4", "run.attempts=2", "output.sequences_per_shard=4"),
 )
 PHASES = ("truth", "behind", "rgb")
@@ -89,14 +87,12 @@ class SlurmRun:
         return tries[hit], tries[hit + 1]
 
     def is_rendering(self, worker: Worker) -> bool:
-        """Whether a worker holds its unit, has added some pictures to it and has as many to do."""
+        """Whether a worker holds its unit and has added some pictures to it."""
         tries = self.attempts(worker.unit)
         if not tries or (tries[-1]["host"], tries[-1]["pid"]) != (worker.node, worker.pid_inside):
             return False
-        done = self.pictures(worker.unit)
-        new = done - tries[-1]["pictures_before"]
-        begun = new >= FEW_PICTURES and done <= len(PHASES) * FRAMES / 2
-        return tries[-1]["outcome"] == "running" and begun
+        new = self.pictures(worker.unit) - tries[-1]["pictures_before"]
+        return tries[-1]["outcome"] == "running" and new >= FEW_PICTURES
 
     def log(self, task: str = "*") -> str:
         """What a task printed, or all of them."""
@@ -163,21 +159,6 @@ def write_profile(folder: Path, **changes: object) -> Path:
     path = folder / "profile.yaml"
     path.write_text(yaml.safe_dump(settings | changes))
     return path
-
-
-def break_blender(folder: Path, condition: str) -> str:
-    """Shell for a profile's `before` that makes Blender die of a signal where `condition` holds.
-
-    condition : Python, over the words `argv` of Blender's worker and the name `node`
-    """
-    folder.mkdir()
-    (folder / "sitecustomize.py").write_text(
-        "import os, signal, sys\n"
-        "argv, node = ' '.join(sys.orig_argv), os.environ.get('SLURMD_NODENAME')\n"
-        f"if 'transphy3d.blender.worker' in argv and {condition}:\n"
-        "    os.kill(os.getpid(), signal.SIGSEGV)\n"
-    )
-    return f"export PYTHONPATH={folder}"
 
 
 def contents(out: Path) -> dict[int, dict[str, bytes]]:

@@ -8,14 +8,15 @@ import signal
 from dataclasses import dataclass
 
 import pytest
+from blender_faults import blender_faults
 from command_line import run_cli
 from slurm_cluster import SlurmCluster, wait_for
 from slurm_run import (
+    FEW_PICTURES,
     WAIT_SECONDS,
     SlurmRun,
     Worker,
     agent_of,
-    break_blender,
     contents,
     leftovers,
     workers,
@@ -26,6 +27,7 @@ from transphy3d.shards.verify import verify
 
 SEQUENCES = 8  # as conftest's undisturbed run
 POISONED = 7
+FEW_ARE_MADE = f"made >= {FEW_PICTURES}"
 
 
 def jobs_end(cluster: SlurmCluster) -> None:
@@ -46,11 +48,13 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    """Two tasks, one of them submitted twice; each is hit in the middle of its frames."""
+    """Two tasks, one of them submitted twice; each waits in the middle of its frames and is hit."""
     folder = tmp_path_factory.mktemp("story")
-    poison = break_blender(folder / "poison", f"'units/{POISONED:06d}' in argv")
-    run = SlurmRun(folder / "run", write_profile(folder, before=[poison], units_per_task=4))
-    run.render(sequences=SEQUENCES)
+    faults = blender_faults(
+        folder / "faults", crash_if=f"'units/{POISONED:06d}' in argv", hold_if=FEW_ARE_MADE
+    )
+    run = SlurmRun(folder / "run", write_profile(folder, units_per_task=4))
+    run.render(*faults.settings, sequences=SEQUENCES)
     array = run.jobs()["array"]
     script = run.out / "logs/slurm/work.sh"
     twin = cluster.call("sbatch", "--parsable", "--array=0", "--nodelist=n1", script).strip()
@@ -67,6 +71,7 @@ def story(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> St
     cluster.call("sbatch", *urgent, "--wrap=true")
     wait_for(lambda: "DOWN" in cluster.node_state("n1"), "the node is down")
     cluster.start_node("n1")
+    faults.let_go()
     jobs_end(cluster)
     states = {row["JobId"]: row["JobState"] for row in cluster.jobs()}
     return Story(run, killed, out_of_time, preempted, lost_node, states)
@@ -99,14 +104,14 @@ def test_a_poisoned_unit_is_a_dead_letter_with_its_reason(story):
 def test_frames_of_a_killed_worker_are_kept(story):
     hit, following = story.run.hit_and_following(story.killed)
     assert hit["outcome"] == "running"  # nobody was left to say how it ended
-    assert following["pictures_before"] >= 2
+    assert following["pictures_before"] >= FEW_PICTURES
 
 
 @pytest.mark.parametrize("hit", ["out_of_time", "preempted"])
 def test_what_is_told_to_stop_keeps_its_frames_and_counts_as_no_failure(story, hit):
     stopped, following = story.run.hit_and_following(getattr(story, hit))
     assert stopped["outcome"] == "interrupted"
-    assert following["pictures_before"] >= stopped["pictures"] >= 2
+    assert following["pictures_before"] >= stopped["pictures"] >= FEW_PICTURES
 
 
 def test_tasks_come_back_after_each_kind_of_stop(story):
@@ -118,7 +123,7 @@ def test_tasks_come_back_after_each_kind_of_stop(story):
 def test_the_unit_of_a_lost_node_goes_on_elsewhere(story):
     lost, following = story.run.hit_and_following(story.lost_node)
     assert (lost["host"], lost["outcome"]) == ("n1", "running")
-    assert following["pictures_before"] >= 2
+    assert following["pictures_before"] >= FEW_PICTURES
     assert story.run.outcomes(story.lost_node.unit)[-1] == "done"
 
 
@@ -143,15 +148,16 @@ def test_a_run_that_is_waited_for_ends_complete(run, undisturbed):
 
 
 def test_a_second_call_submits_nothing_while_tasks_are_alive_and_cancel_ends_them(slurm, run):
-    long = ("--set", "render.samples=512")  # so that calls find it at work
-    run.render(*long, sequences=1)
+    faults = blender_faults(run.out.with_name("faults"), hold_if=FEW_ARE_MADE)
+    run.render(*faults.settings, sequences=1)
     jobs = run.jobs()
     run.worker()
-    assert "still at work, nothing submitted" in run.render(*long, sequences=1)
+    assert "still at work, nothing submitted" in run.render(*faults.settings, sequences=1)
     assert run.jobs() == jobs
     assert run_cli("cancel", "--out", run.out).returncode == 0
     jobs_end(slurm)
     assert {row["JobState"] for row in slurm.jobs(*jobs.values())} <= {"CANCELLED", "COMPLETED"}
+    faults.let_go()
     assert run_cli("resume", "--out", run.out, "--wait").returncode == 0
     assert run.jobs() != jobs
     assert run.outcomes(0) == ["interrupted", "done"]
@@ -176,13 +182,13 @@ def test_a_full_scratch_disk_sends_a_task_elsewhere(slurm, tmp_path, small_disk,
 
 
 def test_a_node_that_keeps_failing_is_left_and_excluded_from_then_on(slurm, tmp_path, undisturbed):
-    broken = break_blender(tmp_path / "broken", "node == 'n1'")
-    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, before=[broken], units_per_task=9))
+    broken = blender_faults(tmp_path / "broken", crash_if="node == 'n1'")
+    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, units_per_task=9))
     slurm.drain_node("n0")
-    run.render(sequences=3)
+    run.render(*broken.settings, sequences=3)
     wait_for(lambda: "queues again" in run.log(), "the task gives up on n1", WAIT_SECONDS)
     slurm.call("scontrol", "update", "NodeName=n0", "State=RESUME")
     jobs_end(slurm)
     assert [run.outcomes(unit) for unit in range(3)] == [["crash", "done"]] * 3
     assert contents(run.out) == {unit: undisturbed[unit] for unit in range(3)}
-    assert "#SBATCH --exclude=n1\n" in run.render("--dry-run", sequences=4)
+    assert "#SBATCH --exclude=n1\n" in run.render(*broken.settings, "--dry-run", sequences=4)
