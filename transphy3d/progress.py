@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from collections.abc import Iterator
 from typing import Any, Literal, Protocol, TextIO
 
 from tqdm import tqdm
@@ -84,3 +86,13 @@ def make_progress(style: Style, stream: TextIO = sys.stderr, unit: str = "frame"
     if style == "bar" or (style == "auto" and stream.isatty()):
         return BarProgress(stream, unit)
     return LineProgress(stream, as_json=style == "json", unit=unit)
+
+
+@contextlib.contextmanager
+def reporting(style: Style, unit: str = "frame") -> Iterator[Progress]:
+    """The same, on the standard error stream, closed at the end whatever happens."""
+    reporter = make_progress(style, unit=unit)
+    try:
+        yield reporter
+    finally:
+        reporter.close()

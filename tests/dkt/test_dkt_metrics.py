@@ -5,7 +5,7 @@ import pytest
 from synthetic import cast, intrinsics, orbit
 
 from transphy3d.dkt.evaluation.metrics import Protocol, aligned_depth, depth_scores, known
-from transphy3d.dkt.evaluation.normal_metrics import normal_scores
+from transphy3d.dkt.evaluation.normal_metrics import common_direction, normal_scores
 from transphy3d.dkt.evaluation.temporal import temporal_alignment_error
 
 rng = np.random.default_rng(0)
@@ -88,3 +88,10 @@ def test_one_frame_has_no_temporal_error():
     depth, k, poses = scene(1)
     with pytest.raises(ValueError, match="two or more"):
         temporal_alignment_error(depth, depth, k, poses)
+
+
+def test_the_common_direction_is_that_of_most_normals_whatever_the_rest_and_the_unknown():
+    table, side = np.array([0.0, -0.6, -0.8]), np.array([1.0, 0.0, 0.0])
+    normals = np.array([table] * 5 + [side] * 3 + [np.zeros(3)] * 20)
+    np.testing.assert_allclose(common_direction(normals), table)
+    np.testing.assert_array_equal(common_direction(np.zeros((4, 3))), [0, 0, -1])

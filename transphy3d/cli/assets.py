@@ -12,7 +12,7 @@ import typer
 from transphy3d.cli.app import app
 from transphy3d.cli.options import DEFAULT_BANK, AsJson, BankFolder, ProgressStyle
 from transphy3d.errors import AssetError, Interrupted, ShardError, SourceClosed, SourceError
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 if TYPE_CHECKING:
     from transphy3d.assets.gather import Tally
@@ -67,9 +67,8 @@ def search(
 
     wish = dispatch.Wish(" ".join(words or ()), tuple(category or ()), licence, free, limit)
     places = dispatch.Places(server, mirror)
-    reporter = make_progress(progress, unit="asset")
-    tally = dispatch.search(Bank(bank), source, wish, places, again, reporter)
-    reporter.close()
+    with reporting(progress, "asset") as reporter:
+        tally = dispatch.search(Bank(bank), source, wish, places, again, reporter)
     print(tally.table() or "nothing found")
 
 
@@ -108,22 +107,21 @@ def fetch(
     from transphy3d.assets.sources import dispatch
 
     chosen, places = Bank(bank), dispatch.Places(server, mirror)
-    reporter = make_progress(progress, unit="asset")
-    if source == "local" and what:
-        paths = [Path(path) for path in what]
-        tallies = [dispatch.add_local(chosen, paths, licence, author, reporter)]
-    else:
-        if source == "sweethome3d" and not what:
-            dispatch.search(chosen, source, dispatch.Wish(), places, False, reporter)
-        wanted = Filter(source=source or "", judged=judged or "")
-        assets = dispatch.pending(chosen, what or (), wanted, again)
-        how = dispatch.Fetching(resolution, Bounds(max_mib << 20, max_seconds), limit)
-        tallies = (
-            dispatch.fetch_thumbnails(chosen, assets, limit, places, reporter)
-            if thumbnails
-            else dispatch.fetch(chosen, assets, how, places, reporter)
-        )
-    reporter.close()
+    with reporting(progress, "asset") as reporter:
+        if source == "local" and what:
+            paths = [Path(path) for path in what]
+            tallies = [dispatch.add_local(chosen, paths, licence, author, reporter)]
+        else:
+            if source == "sweethome3d" and not what:
+                dispatch.search(chosen, source, dispatch.Wish(), places, False, reporter)
+            wanted = Filter(source=source or "", judged=judged or "")
+            assets = dispatch.pending(chosen, what or (), wanted, again)
+            how = dispatch.Fetching(resolution, Bounds(max_mib << 20, max_seconds), limit)
+            tallies = (
+                dispatch.fetch_thumbnails(chosen, assets, limit, places, reporter)
+                if thumbnails
+                else dispatch.fetch(chosen, assets, how, places, reporter)
+            )
     _report(tallies)
 
 
@@ -208,9 +206,8 @@ def inspect(
 
     chosen = Bank(bank)
     assets = pending(chosen, what or (), again)
-    reporter = make_progress(progress, unit="asset")
-    tally = inspect_bank(chosen, assets, workers, again, reporter)
-    reporter.close()
+    with reporting(progress, "asset") as reporter:
+        tally = inspect_bank(chosen, assets, workers, again, reporter)
     print(tally.table() or "nothing to inspect; fetch assets first, or use --again")
 
 
@@ -253,13 +250,10 @@ def judge(
         from transphy3d.assets.asking import Asking, ask_bank, askable
         from transphy3d.assets.weights import locate
 
-        weights, reporter = (
-            locate(model, revision, precision),
-            make_progress(progress, unit="asset"),
-        )
-        how = Asking(weights, device, batch, views, again)
-        print(ask_bank(Bank(bank), askable(Bank(bank), what or ()), how, reporter).table())
-        reporter.close()
+        how = Asking(locate(model, revision, precision), device, batch, views, again)
+        with reporting(progress, "asset") as reporter:
+            asked = ask_bank(Bank(bank), askable(Bank(bank), what or ()), how, reporter)
+        print(asked.table())
     tally = judge_bank(Bank(bank), what or (), accept or AcceptConfig())
     print(tally.table() or "nothing to judge; fetch and inspect assets first")
 
@@ -287,9 +281,8 @@ def import_assets(
 
     chosen = Bank(bank)
     assets = pending(chosen, what or (), everything, again)
-    reporter = make_progress(progress, unit="asset")
-    tally = import_bank(chosen, assets, workers, reporter, max_seconds)
-    reporter.close()
+    with reporting(progress, "asset") as reporter:
+        tally = import_bank(chosen, assets, workers, reporter, max_seconds)
     print(tally.table() or "nothing to import; fetch and judge assets first, or use --again")
     if sheets:
         from transphy3d.preview.imports import write_sheets

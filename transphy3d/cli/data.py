@@ -11,7 +11,7 @@ import typer
 from transphy3d.cli.app import app
 from transphy3d.cli.options import AsJson, DataPath, ProgressStyle, RunFolder, Wait
 from transphy3d.errors import ShardError
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 
 @app.command()
@@ -35,11 +35,8 @@ def finish(out: RunFolder, wait: Wait = False, progress: ProgressStyle = "auto")
     """Pack, verify and preview what a run has published; with --wait, once nothing is open."""
     from transphy3d.farm.render import finish_run
 
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         summary = finish_run(out, reporter, wait=wait)
-    finally:
-        reporter.close()
     print(summary.describe())
     summary.raise_if_incomplete()
 
@@ -118,8 +115,5 @@ def publish(
     """Copy a finished, verified run to an address; goes on where an earlier call stopped."""
     from transphy3d.farm.publish import publish_run
 
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         print(publish_run(out, url, reporter, read_back=read_back).describe())
-    finally:
-        reporter.close()

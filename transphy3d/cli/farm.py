@@ -8,7 +8,7 @@ import typer
 
 from transphy3d.cli.app import app
 from transphy3d.cli.options import AsJson, ProgressStyle, RunFolder, Wait
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 Unit = Annotated[int, typer.Argument(metavar="UNIT", min=0, help="number of the sequence")]
 
@@ -81,11 +81,8 @@ def resume(out: RunFolder, wait: Wait = False, progress: ProgressStyle = "auto")
     """Take back drain and cancel, forgive hosts, and start the run's engine again."""
     from transphy3d.farm.resume import resume_run
 
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         summary = resume_run(out, reporter, wait=wait)
-    finally:
-        reporter.close()
     if summary is None:
         print("workers may begin again; no engine was started for this run, so none is started now")
         return

@@ -24,7 +24,7 @@ from transphy3d.cli.options import (
     load,
 )
 from transphy3d.errors import RenderError, RunError
-from transphy3d.progress import Progress, make_progress
+from transphy3d.progress import Progress, reporting
 
 
 @app.command()
@@ -50,13 +50,10 @@ def render(
     if dry_run:
         print(chosen.describe(job, root))
         return
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         summary = render_job(
             job, root, reporter, engine=chosen, options=options, retry=retry, wait=wait
         )
-    finally:
-        reporter.close()
     print(summary.describe())
     summary.raise_if_incomplete()
 
@@ -92,14 +89,11 @@ def work(
     progress: ProgressStyle = "auto",
 ) -> None:
     """Make open sequences of a planned run until none is left, or exactly one."""
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         if unit is None:
             code = _run_agent(out, share, seconds, reporter)
         else:
             code = _work_unit(out, unit, over, retry, reporter)
-    finally:
-        reporter.close()
     raise typer.Exit(code)
 
 
@@ -176,8 +170,7 @@ def estimate(
 
     workers = read_counts(gpus)
     job, _ = load(job_file, overrides, out)
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         found = estimate_job(
             job,
             reporter,
@@ -187,6 +180,4 @@ def estimate(
             price=price,
             out=out,
         )
-    finally:
-        reporter.close()
     print(to_json(found) if as_json else describe(found))

@@ -9,7 +9,7 @@ import typer
 
 from transphy3d.cli.dkt.options import DeviceName, dkt_app
 from transphy3d.cli.options import ProgressStyle
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 
 @dkt_app.command()
@@ -29,10 +29,7 @@ def distil(
     from transphy3d.dkt.training.distil import Lesson
     from transphy3d.dkt.training.distil import distil as teach
 
-    reporter = make_progress(progress, unit="step")
-    try:
+    with reporting(progress, "step") as reporter:
         lesson = Lesson(steps, rate, start)
         left = teach(load_training_job(job_file), out, lesson, device, reporter)
-    finally:
-        reporter.close()
     print(f"{out}: {left:.4f} from the autoencoder, of values from -1 to 1")

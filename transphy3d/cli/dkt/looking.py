@@ -28,7 +28,7 @@ from transphy3d.cli.dkt.options import (
     open_model,
 )
 from transphy3d.cli.options import ProgressStyle
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 if TYPE_CHECKING:
     from transphy3d.dkt.inference.metres import Mount, Sensor
@@ -122,14 +122,11 @@ def infer(
     prompt = prompt or find_prompt(network, settings.task)
     about = _named(network, vae, lora, prompt, dtype)
     wish = Wish(chosen, lens, known, ply_every, about)
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         if lens.assumed and (known or "ply" in wish.formats):
             reporter.event("warning", intrinsics=f"{lens.source}; give --intrinsics or --fov")
         model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder, task)
         print(look(model, source, out, settings, wish, reporter))
-    finally:
-        reporter.close()
 
 
 @dkt_app.command()

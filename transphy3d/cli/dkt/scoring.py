@@ -28,7 +28,7 @@ from transphy3d.cli.dkt.options import (
     open_model,
 )
 from transphy3d.cli.options import ProgressStyle
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 if TYPE_CHECKING:
     from transphy3d.dkt.evaluation.evaluate import Evaluation
@@ -125,7 +125,8 @@ def evaluate(
     if network and vae:
         prompt = prompt or find_prompt(network, settings.task)
         model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder, task)
-    trial = open_trial(path, set_name, split, protocol, settings.task)
+    with reporting(progress, "check") as checks:
+        trial = open_trial(path, set_name, split, protocol, settings.task, checks.frames)
     predictors = baselines(trial, settings.task)
     for name, folder in places:
         predictors.append(stored_predictor(name, folder, trial, settings.task, protocol))
@@ -141,11 +142,8 @@ def _measure(what: Evaluation, out: Path, progress: ProgressStyle) -> None:
     from transphy3d.dkt.evaluation.evaluation_report import write_report
     from transphy3d.dkt.evaluation.results import markdown, write_results
 
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         results = run_evaluation(what, out, reporter)
-    finally:
-        reporter.close()
     write_results(out, results)
     write_report(out, results)
     print(markdown(results), end="")

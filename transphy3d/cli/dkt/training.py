@@ -9,7 +9,7 @@ import typer
 
 from transphy3d.cli.dkt.options import DeviceName, TypeName, dkt_app
 from transphy3d.cli.options import ProgressStyle
-from transphy3d.progress import make_progress
+from transphy3d.progress import reporting
 
 TrainingOverrides = Annotated[
     list[str] | None,
@@ -90,11 +90,8 @@ def train(
         return
     from transphy3d.dkt.training.train import train as train_job
 
-    reporter = make_progress(progress)
-    try:
+    with reporting(progress) as reporter:
         print(train_job(job, out or Path("out") / job.name, reporter))
-    finally:
-        reporter.close()
 
 
 @dkt_app.command()
@@ -112,15 +109,12 @@ def prepare(
     from transphy3d.dkt.training.prepare import prepare_clips
     from transphy3d.farm.agent import read_share
 
-    reporter = make_progress(progress, unit="sequence")
-    try:
+    with reporting(progress, "sequence") as reporter:
         print(
             prepare_clips(
                 load_training_job(job_file, overrides or ()), read_share(share), device, reporter
             )
         )
-    finally:
-        reporter.close()
 
 
 @dkt_app.command()

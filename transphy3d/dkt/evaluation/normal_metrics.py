@@ -59,6 +59,16 @@ def angle_scores(maps: NDArray[np.float32], mask: NDArray[np.bool_]) -> NormalSc
     )
 
 
+def common_direction(normals: NDArray[Any]) -> NDArray[np.float64]:
+    """The unit vector that most of (..., 3) normals are near, along the median of each component.
+
+    Zeros, which are no normals, do not count; of nothing else it is toward the camera.
+    """
+    known = normals[(normals != 0).any(-1)]
+    middle = np.median(known, axis=0) if len(known) else np.zeros(3)
+    return _unit(middle) if middle.any() else np.array([0.0, 0.0, -1.0])
+
+
 def _unit(vectors: NDArray[Any]) -> NDArray[np.float64]:
     length = np.linalg.norm(vectors.astype(np.float64), axis=-1, keepdims=True)
     return np.divide(vectors, length, out=np.zeros(vectors.shape), where=length > 0)

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from transphy3d.dkt.config import Task
 from transphy3d.dkt.evaluation.cues import darkness, image_gradient
-from transphy3d.dkt.evaluation.sensor import METHOD, facing, sensor_disparity, sensor_normals
+from transphy3d.dkt.evaluation.normal_metrics import common_direction
+from transphy3d.dkt.evaluation.sensor import METHOD, sensor_disparity, sensor_normals
 from transphy3d.dkt.evaluation.trial import Trial
 from transphy3d.files import canonical_json, sha256_text
 from transphy3d.shards.recording import Recording
@@ -51,6 +52,17 @@ def constant(recording: Recording) -> NDArray[np.float32]:
     return np.ones(recording["depth"].shape, np.float32)
 
 
+def constant_normal(recording: Recording) -> NDArray[np.float64]:
+    """The one direction that fits the truth best: the support's, as a rule."""
+    normals = recording["normal"][:]
+    return np.broadcast_to(common_direction(normals), normals.shape)
+
+
+def facing(recording: Recording) -> NDArray[np.float64]:
+    """Every surface looks along the camera's axis, at the camera."""
+    return np.broadcast_to([0.0, 0.0, -1.0], recording["normal"].shape)
+
+
 def height_ramp(recording: Recording) -> NDArray[np.float32]:
     """Near at the bottom, far at the top: what the camera's tilt alone gives away."""
     frames, height, width = recording["depth"].shape
@@ -64,12 +76,16 @@ BASELINES: dict[str, Callable[[Recording], NDArray[np.floating[Any]]]] = {
     "darkness": darkness,
     "image gradient": image_gradient,
 }
+NORMAL_BASELINES: dict[str, Callable[[Recording], NDArray[np.floating[Any]]]] = {
+    "constant": constant_normal,
+    "toward the camera": facing,
+}
 
 
 def baselines(trial: Trial, task: Task) -> list[Predictor]:
     """What needs no model: for depth and normals, with a sensor where all recordings have one."""
     if task == "normal":
-        found = [Predictor("toward the camera", facing, "normal")]
+        found = [Predictor(name, see, "normal") for name, see in NORMAL_BASELINES.items()]
     else:
         found = [Predictor(name, see) for name, see in BASELINES.items()]
     if all("sensor" in recording.channels for recording in trial.recordings):

@@ -38,11 +38,6 @@ def sensor_normals(recording: Recording) -> NDArray[np.float64]:
     return np.stack([depth_normals(frame, recording.intrinsics) for frame in frames])
 
 
-def facing(recording: Recording) -> NDArray[np.float64]:
-    """(T, H, W, 3): every surface looks straight at the camera."""
-    return np.broadcast_to([0.0, 0.0, -1.0], (*recording["depth"].shape, 3)).copy()
-
-
 def depth_normals(depth: NDArray[Any], intrinsics: NDArray[np.float64]) -> NDArray[np.float64]:
     """(H, W, 3) unit normals toward the camera, from central differences of (H, W) metres.
 

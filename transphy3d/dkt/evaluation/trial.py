@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,17 +55,23 @@ def make_protocol(
 
 
 def open_trial(
-    path: Path, name: str, split: str | None, protocol: Protocol, task: Task = "depth"
+    path: Path,
+    name: str,
+    split: str | None,
+    protocol: Protocol,
+    task: Task = "depth",
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> Trial:
     """The recordings of shards, or of a part of a public set, whose truth counts.
 
+    Every frame is decoded once; `told` hears how many are, and of how many.
     Frames that cannot be decoded, or in which no pixel's truth counts, are left out with a note.
     Raises ShardError if none is left, JobError for a set that lacks what is asked.
     """
     opened, notes, part = _opened(path, name, split)
     _check_channels(opened[0], path, protocol, task)
     kept, left_out = _usable(
-        [excerpt(r, protocol.frames, protocol.stride) for r in opened], protocol
+        [excerpt(r, protocol.frames, protocol.stride) for r in opened], protocol, told
     )
     if not kept:
         raise ShardError(f"{path}: no frame can be used; {'; '.join(describe(left_out))}")
@@ -109,10 +115,11 @@ def _check_channels(first: Recording, path: Path, protocol: Protocol, task: Task
 
 
 def _usable(
-    recordings: Sequence[Recording], protocol: Protocol
+    recordings: Sequence[Recording], protocol: Protocol, told: Callable[[int, int], None]
 ) -> tuple[list[Recording], tuple[Note, ...]]:
     kept: list[Recording] = []
     notes: list[Note] = []
+    done, total = 0, sum(map(len, recordings))
     for recording in recordings:
         reasons = [_fault(recording, frame, protocol) for frame in range(len(recording))]
         notes += [
@@ -124,6 +131,8 @@ def _usable(
         if good:
             whole = len(good) == len(recording)
             kept.append(recording if whole else Excerpt(recording, good))
+        done += len(recording)
+        told(done, total)
     return kept, tuple(notes)
 
 

@@ -67,10 +67,10 @@ CHARTS = {
     "Share of pixels, held out": {"delta_1.25": "δ < 1.25", "delta_1.05": "δ < 1.05"},
     "Mean angle, held out, degrees": {
         "mean_angle": "model",
-        "mean_angle_facing": "toward the camera",
+        "mean_angle_constant": "constant",
     },
 }
-LEVELS = ("rel_constant", "rel_image_gradient", "mean_angle_facing")
+LEVELS = ("rel_constant", "rel_image_gradient", "mean_angle_constant")
 
 
 def charts(log: Sequence[Line]) -> list[Chart]:

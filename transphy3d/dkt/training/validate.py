@@ -17,7 +17,7 @@ from transphy3d.dkt.config import Task, TrainingJob
 from transphy3d.dkt.evaluation.cues import gradient_magnitude
 from transphy3d.dkt.evaluation.metrics import DepthScores, Protocol, depth_scores
 from transphy3d.dkt.evaluation.metrics import known as counting
-from transphy3d.dkt.evaluation.normal_metrics import normal_scores
+from transphy3d.dkt.evaluation.normal_metrics import common_direction, normal_scores
 from transphy3d.dkt.model.flow import mix
 from transphy3d.dkt.model.model import Model
 from transphy3d.dkt.model.sampler import sample
@@ -222,8 +222,8 @@ def _depth_figures(look: Look, protocol: Protocol) -> dict[str, float]:
 def _normal_figures(look: Look) -> dict[str, float]:
     truth = look.normal
     known = (truth != 0).any(-1)
-    facing = np.broadcast_to([0.0, 0.0, -1.0], truth.shape)
+    constant = np.broadcast_to(common_direction(truth), truth.shape)
     return {
         "mean_angle": normal_scores(look.normals, truth, known).mean,
-        "mean_angle_facing": normal_scores(facing, truth, known).mean,
+        "mean_angle_constant": normal_scores(constant, truth, known).mean,
     }
