@@ -5,14 +5,23 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from synthetic import BALLS, cast, intrinsics, look_at, orbit
+from scipy.spatial.transform import Rotation
+from synthetic import BALLS, cast, frame, intrinsics, look_at, orbit
 
 from transphy3d.dkt.inference.lens import find_lens
-from transphy3d.dkt.inference.metres import Mount, mount_scale, read_depth_map, sensor_scale
+from transphy3d.dkt.inference.metres import (
+    Mount,
+    check_track,
+    mount_scale,
+    read_depth_map,
+    sensor_scale,
+    track_scale,
+)
 from transphy3d.dkt.inference.plane import dominant_plane
+from transphy3d.dkt.inference.track import Track, read_track
 from transphy3d.dkt.inference.video import open_video
 from transphy3d.errors import JobError, ShardError
-from transphy3d.groundtruth.camera import fov_intrinsics, pixel_rays
+from transphy3d.groundtruth.camera import fov_intrinsics, invert_rigid, pixel_rays
 
 SIZE = (72, 96)
 K = intrinsics(96, 72)
@@ -59,6 +68,82 @@ def test_height_and_pitch_hold_for_a_rolled_camera_and_a_noisy_model():
     pitch = np.degrees(np.arcsin(-pose[2, 2]))
     found = mount_scale(noisy, K, Mount(height, pitch)).depth(near)
     assert worst(found, depth) < 0.05
+
+
+def filmed(poses, dim=1.0):
+    """A video from these poses, each frame `dim` times as bright as the one before."""
+    noise = np.random.default_rng(0)
+    pictures = [frame(pose, K, SIZE, noise=noise)["rgb"] for pose in poses]
+    return open_video(np.stack([(p * dim**k).astype("u1") for k, p in enumerate(pictures)]))
+
+
+@pytest.mark.parametrize(("dim", "noise"), [(1, 0), (0.93, 0.01)])
+def test_poses_of_a_moving_camera_give_metres(dim, noise):
+    poses = orbit(9)
+    depth, near = scene(poses[0])
+    noisy = near + np.random.default_rng(0).normal(0, noise, SIZE).astype(np.float32)
+    scale = track_scale(noisy, K, Track(poses), filmed(poses, dim))
+    assert worst(scale.depth(near), depth) < 0.05
+    assert scale.source == "the poses of 6 frames, up to 0.15 m from the first"
+
+
+def test_poses_in_another_world_and_of_a_camera_that_turns_away_give_the_same():
+    poses = orbit(9)
+    near = scene(poses[0])[1]
+    video = filmed(poses)
+    known = track_scale(near, K, Track(poses), video)
+    away = np.diag([-1.0, 1, -1, 1]) @ poses[-1:]
+    longer = open_video(np.concatenate([video.source, video.source[:1]]))
+    moved = np.concatenate([poses, away]) @ look_at(np.array([3.0, 1, 2]), np.zeros(3))
+    found = track_scale(near, K, Track(moved), longer)
+    assert found.factor == pytest.approx(known.factor, rel=1e-6)
+    assert found.shift == pytest.approx(known.shift, rel=1e-6)
+
+
+def test_poses_that_tell_nothing_are_refused():
+    still = Track(np.repeat(orbit(1), 5, axis=0))
+    with pytest.raises(JobError, match="stays where it is"):
+        check_track(still, 5)
+    with pytest.raises(JobError, match=r"5 poses for 7 frames; .* --frames 5"):
+        check_track(still, 7)
+    poses = orbit(9)
+    blank = open_video(np.full((9, *SIZE, 3), 128, np.uint8))
+    with pytest.raises(JobError, match="alike at any scale"):
+        track_scale(scene(poses[0])[1], K, Track(poses), blank)
+    wrong = Track(orbit(9, arc=-0.25))
+    with pytest.raises(JobError, match="alike at any scale"):
+        track_scale(scene(poses[0])[1], K, wrong, filmed(poses))
+
+
+def test_poses_are_read_from_arrays_and_from_tum_files(tmp_path):
+    poses = orbit(4)
+    np.save(tmp_path / "poses.npy", poses[:, :3])
+    np.testing.assert_array_equal(read_track(tmp_path / "poses.npy").poses, poses)
+    lines = ["# time x y z qx qy qz qw"]
+    for number, pose in enumerate(poses):
+        world = invert_rigid(pose)
+        numbers = [number / 24, *world[:3, 3], *Rotation.from_matrix(world[:3, :3]).as_quat()]
+        lines.append(" ".join(f"{value:.12g}" for value in numbers))
+    (tmp_path / "poses.txt").write_text("\n".join(lines))
+    np.testing.assert_allclose(read_track(tmp_path / "poses.txt").poses, poses, atol=1e-9)
+
+
+def test_files_that_are_no_poses_are_refused(tmp_path):
+    scaled = orbit(3)
+    scaled[1, :3, :3] *= 2
+    for name, stored, words in (
+        ("flat.npy", np.eye(4), r"\(4, 4\) is not \(T, 4, 4\)"),
+        ("scaled.npy", scaled, "pose 2 is not a rotation"),
+        ("nan.npy", orbit(2) * np.nan, "pose 1 is not a rotation"),
+    ):
+        np.save(tmp_path / name, stored)
+        with pytest.raises(ShardError, match=words):
+            read_track(tmp_path / name)
+    (tmp_path / "short.txt").write_text("0 1 2 3\n")
+    with pytest.raises(ShardError, match="4 columns; time, 3 of position"):
+        read_track(tmp_path / "short.txt")
+    with pytest.raises(ShardError, match="cannot be read as poses"):
+        read_track(tmp_path / "missing.txt")
 
 
 def test_without_a_plane_under_the_camera_height_is_refused():

@@ -31,7 +31,7 @@ from transphy3d.cli.options import ProgressStyle
 from transphy3d.progress import reporting
 
 if TYPE_CHECKING:
-    from transphy3d.dkt.inference.metres import Mount, Sensor
+    from transphy3d.dkt.inference.metres import Known
 
 
 @dkt_app.command()
@@ -61,6 +61,13 @@ def infer(
     camera_pitch: Annotated[
         float | None,
         typer.Option("--camera-pitch", min=0, max=89, help="degrees by which it looks down"),
+    ] = None,
+    poses: Annotated[
+        Path | None,
+        typer.Option(
+            "--poses",
+            help="of the moving camera at each frame: .npy, world to camera, or TUM's .txt",
+        ),
     ] = None,
     intrinsics: Annotated[
         str | None,
@@ -104,7 +111,7 @@ def infer(
     from transphy3d.dkt.model.model import find_prompt
     from transphy3d.dkt.model.speed import Speed
 
-    known = _known(sensor, camera_height, camera_pitch)
+    known = _known(sensor, camera_height, camera_pitch, poses)
     settings = make_settings(
         task=task,
         size=size,
@@ -169,9 +176,12 @@ def _named(
     return {name: str(value) for name, value in files.items() if value}
 
 
-def _known(sensor: Path | None, height: float | None, pitch: float | None) -> Sensor | Mount | None:
+def _known(
+    sensor: Path | None, height: float | None, pitch: float | None, poses: Path | None
+) -> Known | None:
     """What gives metres."""
     from transphy3d.dkt.inference.metres import Mount, Sensor, read_depth_map
+    from transphy3d.dkt.inference.track import read_track
     from transphy3d.errors import JobError
 
     if (height is None) != (pitch is None):
@@ -179,8 +189,12 @@ def _known(sensor: Path | None, height: float | None, pitch: float | None) -> Se
             "--camera-height and --camera-pitch belong together: disparity lacks a scale "
             "and a shift, and each gives one"
         )
-    if sensor and height is not None:
-        raise JobError("--sensor and --camera-height: both give metres; give one")
+    given = {"--sensor": sensor, "--camera-height": height, "--poses": poses}
+    names = [name for name, value in given.items() if value is not None]
+    if len(names) > 1:
+        raise JobError(f"{' and '.join(names)}: each gives metres; give one")
     if sensor:
         return Sensor(read_depth_map(sensor))
+    if poses:
+        return read_track(poses)
     return None if height is None or pitch is None else Mount(height, pitch)

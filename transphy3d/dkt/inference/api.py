@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from transphy3d.dkt.config import Task
 from transphy3d.dkt.inference.infer import Settings
 from transphy3d.dkt.inference.lens import Lens, find_lens
-from transphy3d.dkt.inference.metres import Mount, Sensor
+from transphy3d.dkt.inference.metres import Known
 from transphy3d.dkt.inference.seen import views
 from transphy3d.dkt.inference.video import Video, open_video
 from transphy3d.dkt.inference.view import View
@@ -39,14 +39,15 @@ class Estimator:
         self,
         video: Source,
         *,
-        known: Sensor | Mount | None = None,
+        known: Known | None = None,
         lens: Lens | None = None,
         **settings: Any,
     ) -> NDArray[np.float32]:
         """What is seen in a video, all frames at once.
 
         video : file, folder, picture, (T, H, W, 3) uint8 or an opened `Video`
-        known : what gives metres, a depth map of the first frame or how the camera is mounted
+        known : what gives metres: a depth map of the first frame, how the camera is mounted, or
+            its pose at every frame
         settings : fields of `infer.Settings`, as task="normal" or size=(240, 416)
         Returns (T, H, W) float32: depth in metres if `known` is given, else disparity in [0, 1],
         near = 1; for task "normal" (T, H, W, 3) unit normals in OpenCV camera axes.
@@ -58,7 +59,7 @@ class Estimator:
         self,
         video: Source,
         *,
-        known: Sensor | Mount | None = None,
+        known: Known | None = None,
         lens: Lens | None = None,
         **settings: Any,
     ) -> Iterator[View]:

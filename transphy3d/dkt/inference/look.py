@@ -14,7 +14,7 @@ from transphy3d.dkt.choice import one_of
 from transphy3d.dkt.config import Task
 from transphy3d.dkt.inference.infer import Settings
 from transphy3d.dkt.inference.lens import Lens
-from transphy3d.dkt.inference.metres import Mount, Sensor
+from transphy3d.dkt.inference.metres import Known
 from transphy3d.dkt.inference.outputs import (
     Outputs,
     check_space,
@@ -87,7 +87,7 @@ class Wish:
 
     formats: Sequence[str]
     lens: Lens
-    known: Sensor | Mount | None = None
+    known: Known | None = None
     ply_every: int = 1
     about: Mapping[str, Any] = field(default_factory=dict)
 

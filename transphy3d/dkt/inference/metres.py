@@ -1,11 +1,12 @@
-"""From disparity to metres: by a sensor's depth map, or by how the camera is mounted.
+"""From disparity to metres: by a sensor's depth map, or by how the camera is mounted or moves.
 
 A video's disparity is affine in 1 / depth: two numbers, scale and shift, are missing, and they hold
-for every frame. Both are found from the first one.
+for every frame. Both are found from the first one, where it moves beside others.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from transphy3d.dkt.evaluation.metrics import MIN_DISPARITY, fit
+from transphy3d.dkt.inference.parallax import fit_parallax
 from transphy3d.dkt.inference.plane import DisparityPlane, dominant_plane
+from transphy3d.dkt.inference.track import Track
+from transphy3d.dkt.inference.video import Video
 from transphy3d.errors import JobError, ShardError
 from transphy3d.groundtruth.camera import pixel_rays
 from transphy3d.shards.draws import generator
@@ -62,13 +66,18 @@ class Scale:
         return np.asarray(1 / np.maximum(inverse, MIN_DISPARITY), np.float32)
 
 
-def find_scale(near: Floats, intrinsics: Floats, known: Sensor | Mount) -> Scale:
+Known = Sensor | Mount | Track
+
+
+def find_scale(near: Floats, intrinsics: Floats, known: Known, video: Video) -> Scale:
     """The scale of a video from its first disparity (H, W) in [0, 1].
 
     Raises JobError if what is known does not fit the picture.
     """
     if isinstance(known, Sensor):
         return sensor_scale(near, known.depth)
+    if isinstance(known, Track):
+        return track_scale(near, intrinsics, known, video)
     return mount_scale(near, intrinsics, known)
 
 
@@ -133,6 +142,33 @@ def _slope(plane: DisparityPlane) -> float:
             "camera, or the camera looks straight at it; use --sensor"
         )
     return slope
+
+
+def check_track(track: Track, frames: int | None) -> None:
+    """Raises JobError if there are fewer poses than frames, or the camera does not move."""
+    if frames and len(track.poses) < frames:
+        raise JobError(
+            f"--poses: {len(track.poses)} poses for {frames} frames; give one a frame, or --frames "
+            f"{len(track.poses)}"
+        )
+    track.companions(frames or len(track.poses))
+
+
+def track_scale(near: Floats, intrinsics: Floats, track: Track, video: Video) -> Scale:
+    """By parallax: the scale at which other frames look as their poses say.
+
+    Raises JobError if the pictures do not tell.
+    """
+    chosen = track.companions(video.announced or len(track.poses))
+    frames = enumerate(itertools.islice(video, chosen[-1] + 1))
+    pictures = {number: frame for number, frame in frames if number in (0, *chosen)}
+    others = [(pictures[k], track.motion(k)) for k in chosen if k in pictures]
+    if not others:
+        raise JobError(f"--poses: the video ends before frame {chosen[0]}, as poses go")
+    factor, shift = fit_parallax(near, intrinsics, pictures[0], others)
+    farthest = track.baselines()[chosen].max()
+    source = f"the poses of {len(others)} frames, up to {farthest:.3g} m from the first"
+    return Scale(factor, shift, source)
 
 
 def read_depth_map(path: Path) -> NDArray[np.float64]:
