@@ -35,10 +35,10 @@ def page(tmp_path_factory):
         yield gradio_client.Client(url, verbose=False, download_files=str(downloads))
 
 
-def see(page, video, size=SIZE, fov=50, sensor=None):
+def see(page, video, size=SIZE, fov=50, sensor=None, seed=0):
     sent = sensor and gradio_client.handle_file(sensor)
     upload = video and gradio_client.handle_file(video)
-    return page.predict(upload, size, 1, 0, fov, sent, api_name="/see")
+    return page.predict(upload, size, 1, seed, fov, sent, api_name="/see")
 
 
 def test_an_uploaded_video_comes_back_beside_what_is_seen(page, video):
@@ -59,7 +59,13 @@ def test_a_depth_map_brings_point_clouds_in_metres(page, video, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("change", "words"), [({"video": None}, "no video yet"), ({"size": "33x48"}, "steps of 16")]
+    ("change", "words"),
+    [
+        ({"video": None}, "no video yet"),
+        ({"size": "33x48"}, "steps of 16"),
+        ({"fov": 200}, "is not from 1 to 179 degrees"),
+        ({"seed": -1}, "negative|less than minimum"),
+    ],
 )
 def test_mistakes_are_told_in_words(page, video, change, words):
     with pytest.raises(gradio_client.exceptions.AppError, match=words):

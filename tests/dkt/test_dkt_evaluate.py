@@ -49,7 +49,7 @@ def blurred_glass(recording):
 def work(shards, predictors=None, protocol=None, task="depth", pictures=0):
     protocol = protocol or Protocol()
     trial = open_trial(shards, "shards", None, protocol, task)
-    chosen = baselines(trial, task) if predictors is None else predictors
+    chosen = baselines(trial, task, protocol) if predictors is None else predictors
     return Evaluation(trial, chosen, protocol, task, pictures)
 
 
@@ -125,6 +125,32 @@ def test_what_was_damaged_is_done_again(shards, tmp_path, harm):
     victim.write_text("{") if victim.suffix == ".json" else victim.unlink()
     assert run(what, tmp_path) == whole
     assert see.asked == 3
+
+
+def far_flicker(recording):
+    """True within 0.6 m, and of another scale beyond in every second frame."""
+    true = inverse(recording)
+    odd = (np.arange(len(true)) % 2)[:, None, None]
+    return np.where(1 / np.maximum(true, 1e-6) > 0.6, true * (1 + odd), true)
+
+
+def test_what_lies_beyond_the_depth_that_counts_costs_nothing_over_time(shards):
+    found = {}
+    for name, see in (("true", inverse), ("flicker", far_flicker)):
+        near = work(shards, [Predictor(name, see)], Protocol(max_depth=0.6))
+        found[name] = measure(near).rows[0].figures
+    assert found["flicker"] == found["true"]
+    everywhere = measure(work(shards, [Predictor("flicker", far_flicker)])).rows[0].figures
+    assert everywhere["tae"] > 10 * found["true"]["tae"]
+
+
+def test_the_constant_of_normals_is_that_of_what_counts(shards):
+    found = {}
+    for region in ("all", "objects"):
+        rows = measure(work(shards, protocol=Protocol(region=region), task="normal")).rows
+        found[region] = {row.name: row.figures["mean"] for row in rows}
+    assert found["all"]["constant"] < 0.8 * found["all"]["toward the camera"]
+    assert found["objects"]["constant"] <= 1.1 * found["objects"]["toward the camera"]
 
 
 def test_an_error_on_glass_stands_in_the_row_of_glass(shards):

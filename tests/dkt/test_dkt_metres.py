@@ -176,6 +176,9 @@ def test_depth_maps_come_in_metres_or_millimetres(tmp_path):
     (tmp_path / "b.png").write_bytes(b"\x89PNG\r\n")
     with pytest.raises(ShardError, match=r"b.png: cannot be read"):
         read_depth_map(tmp_path / "b.png")
+    Image.fromarray(np.full(SIZE, 128, np.uint8)).save(tmp_path / "c.png")
+    with pytest.raises(ShardError, match=r"c.png: .*pixels are L, not 16 bits"):
+        read_depth_map(tmp_path / "c.png")
 
 
 @pytest.fixture

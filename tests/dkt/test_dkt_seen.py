@@ -136,6 +136,20 @@ def test_a_folder_holds_one_run_alone(model, video, tmp_path):
     assert list(json.loads((out / "info.json").read_text())["files"]) == ["png"]
 
 
+@pytest.mark.parametrize("info", [None, "{}", '{"made_by": "another 1.0", "files": {"png": {}}}'])
+def test_what_others_made_in_the_folder_is_not_replaced(model, video, tmp_path, monkeypatch, info):
+    monkeypatch.setattr(seen, "estimate", broken)
+    out = tmp_path / "footage"
+    (out / "png").mkdir(parents=True)
+    (out / "png/0.png").write_bytes(b"mine")
+    if info:
+        (out / "info.json").write_text(info)
+    with pytest.raises(JobError, match=r"footage: .*png there is not what an earlier run"):
+        see(model, video, out, "npz")
+    assert (out / "png/0.png").read_bytes() == b"mine"
+    assert (out / "info.json").exists() == bool(info)
+
+
 def test_a_run_that_fails_leaves_the_folder_as_it_was(model, video, tmp_path, monkeypatch):
     out = see(model, video, tmp_path / "out", "npz")
     before = (out / "prediction.npz").read_bytes()

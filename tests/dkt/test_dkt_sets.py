@@ -427,7 +427,7 @@ def test_clips_of_a_set_follow_its_camera(root):
 def measured(root, name, protocol=ALL, task="depth"):
     """What its baselines score."""
     trial = open_trial(root / "sets", name, None, protocol, task)
-    return measure(Evaluation(trial, baselines(trial, task), protocol, task))
+    return measure(Evaluation(trial, baselines(trial, task, protocol), protocol, task))
 
 
 def figures(results):

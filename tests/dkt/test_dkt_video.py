@@ -95,6 +95,18 @@ def test_saturated_red_of_wide_primaries_stays_red():
     assert standard_range(red, 16).tolist() == [[[255, 0, 0]]]
 
 
+def test_a_video_that_an_edit_list_trims_is_whole(tmp_path):
+    path = write(tmp_path / "trimmed.mp4", clip())
+    data = bytearray(path.read_bytes())
+    place = data.index(b"elst") + 12  # after version, flags and count: the first edit's duration
+    whole = int.from_bytes(data[place : place + 4], "big")
+    data[place : place + 4] = (whole // 2).to_bytes(4, "big")
+    path.write_bytes(data)
+    seen = list(open_video(path))
+    assert 6 <= len(seen) < 12
+    assert np.abs(seen[5].astype(int) - clip()[5]).max() <= 3
+
+
 @pytest.mark.parametrize("missing", [0, 100])
 def test_a_video_that_is_cut_short_says_after_which_frame(tmp_path, missing):
     """Between two frames, or `missing` bytes before the end of one."""

@@ -127,7 +127,7 @@ def evaluate(
         model = open_model(network, vae, prompt, lora, device, dtype, speed, decoder, task)
     with reporting(progress, "check") as checks:
         trial = open_trial(path, set_name, split, protocol, settings.task, checks.frames)
-    predictors = baselines(trial, settings.task)
+    predictors = baselines(trial, settings.task, protocol)
     for name, folder in places:
         predictors.append(stored_predictor(name, folder, trial, settings.task, protocol))
     if model:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from transphy3d.dkt.config import Task
 from transphy3d.dkt.evaluation.cues import darkness, image_gradient
+from transphy3d.dkt.evaluation.metrics import Protocol, known
 from transphy3d.dkt.evaluation.normal_metrics import common_direction
 from transphy3d.dkt.evaluation.sensor import METHOD, sensor_disparity, sensor_normals
 from transphy3d.dkt.evaluation.trial import Trial
@@ -52,10 +54,12 @@ def constant(recording: Recording) -> NDArray[np.float32]:
     return np.ones(recording["depth"].shape, np.float32)
 
 
-def constant_normal(recording: Recording) -> NDArray[np.float64]:
-    """The one direction that fits the truth best: the support's, as a rule."""
+def constant_normal(recording: Recording, protocol: Protocol) -> NDArray[np.float64]:
+    """The one direction that most of the truth that counts is near."""
     normals = recording["normal"][:]
-    return np.broadcast_to(common_direction(normals), normals.shape)
+    inside = recording["instance"][:] > 0 if protocol.region == "objects" else None
+    counts = known(recording["depth"][:], protocol, inside)
+    return np.broadcast_to(common_direction(normals[counts]), normals.shape)
 
 
 def facing(recording: Recording) -> NDArray[np.float64]:
@@ -76,16 +80,16 @@ BASELINES: dict[str, Callable[[Recording], NDArray[np.floating[Any]]]] = {
     "darkness": darkness,
     "image gradient": image_gradient,
 }
-NORMAL_BASELINES: dict[str, Callable[[Recording], NDArray[np.floating[Any]]]] = {
-    "constant": constant_normal,
-    "toward the camera": facing,
-}
 
 
-def baselines(trial: Trial, task: Task) -> list[Predictor]:
+def baselines(trial: Trial, task: Task, protocol: Protocol) -> list[Predictor]:
     """What needs no model: for depth and normals, with a sensor where all recordings have one."""
     if task == "normal":
-        found = [Predictor(name, see, "normal") for name, see in NORMAL_BASELINES.items()]
+        constant_where_it_counts = partial(constant_normal, protocol=protocol)
+        found = [
+            Predictor("constant", constant_where_it_counts, "normal"),
+            Predictor("toward the camera", facing, "normal"),
+        ]
     else:
         found = [Predictor(name, see) for name, see in BASELINES.items()]
     if all("sensor" in recording.channels for recording in trial.recordings):

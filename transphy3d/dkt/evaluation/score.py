@@ -221,5 +221,6 @@ def _over_frames(outcome: Outcome) -> Figures:
     if len(truth.depth) > 1 and poses is not None:
         intrinsics = truth.recording.intrinsics
         with suppress(ValueError):  # no point is seen in two neighbouring frames
-            found["tae"] = temporal_alignment_error(outcome.shown, truth.depth, intrinsics, poses)
+            depth = np.where(truth.mask, truth.depth, 0)
+            found["tae"] = temporal_alignment_error(outcome.shown, depth, intrinsics, poses)
     return found

@@ -26,10 +26,11 @@ def decoded(path: Path) -> Iterator[tuple[float, Frame]]:
     """
     with _opened(path) as container:
         stream = container.streams.video[0]
-        count, packets, start = 0, 0, 0.0
+        count, packets, start, reached = 0, 0, 0.0, 0
         try:
             for packet in container.demux(stream):
                 packets += packet.size > 0
+                reached = max(reached, (packet.pts or 0) + (packet.duration or 0))
                 for frame in packet.decode():
                     if frame.is_corrupt:
                         raise _damaged(path, count, "a picture is broken")
@@ -39,7 +40,7 @@ def decoded(path: Path) -> Iterator[tuple[float, Frame]]:
                     count += 1
         except av.FFmpegError as error:
             raise _damaged(path, count, error.strerror) from None
-        if packets < stream.frames:
+        if packets < stream.frames and not _is_trimmed(stream, reached):
             raise _damaged(path, count, f"the file announces {stream.frames}")
 
 
@@ -53,6 +54,11 @@ def _opened(path: Path) -> Iterator[av.container.InputContainer]:
         if not container.streams.video:
             raise ShardError(f"{path}: holds no video stream")
         yield container
+
+
+def _is_trimmed(stream: av.VideoStream, reached: int) -> bool:
+    """Whether an edit list leaves frames out: then what came lasts as long as the file says."""
+    return stream.duration is not None and reached >= (stream.start_time or 0) + stream.duration
 
 
 def _damaged(path: Path, count: int, why: str | None) -> ShardError:

@@ -19,6 +19,7 @@ from transphy3d.dkt.inference.video import Video, is_file
 from transphy3d.errors import JobError
 from transphy3d.groundtruth.camera import fov_intrinsics
 
+MIN_FOV, MAX_FOV = 1, 179
 DEFAULT_FOV = 60.0  # degrees across; phones' main cameras see 65 to 75, depth cameras 55 to 90
 EXIF_IFD, FOCAL_35MM = 0x8769, 0xA405
 QUICKTIME_35MM = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
@@ -54,6 +55,8 @@ def find_lens(video: Video, given: str | None = None, fov: float | None = None) 
     if given:
         return Lens(_given(given, width, height), f"--intrinsics {given}")
     if fov:
+        if not MIN_FOV <= fov <= MAX_FOV:
+            raise JobError(f"--fov {fov:g}: is not from {MIN_FOV} to {MAX_FOV} degrees")
         return Lens(fov_intrinsics(fov, width, height), f"--fov {fov:g}")
     if equivalent := _metadata_35mm(video):
         focal = equivalent / FILM_DIAGONAL * math.hypot(width, height)

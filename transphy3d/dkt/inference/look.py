@@ -16,6 +16,7 @@ from transphy3d.dkt.inference.infer import Settings
 from transphy3d.dkt.inference.lens import Lens
 from transphy3d.dkt.inference.metres import Known
 from transphy3d.dkt.inference.outputs import (
+    MAKER,
     Outputs,
     check_space,
     pick_formats,
@@ -46,6 +47,8 @@ def make_settings(
     batch: int = 1,
 ) -> Settings:
     """Settings from words of the command line. Raises JobError naming option, value and remedy."""
+    if seed < 0:
+        raise JobError(f"--seed {seed}: is negative; name 0 or more")
     try:
         windows = Windows(window, overlap)
     except ValueError as error:
@@ -127,7 +130,7 @@ def facts(
     """How a folder's files were made, as JSON values."""
     lens = wish.lens
     return {
-        "made_by": f"transphy3d {__version__}",
+        "made_by": f"{MAKER}{__version__}",
         "video": {"source": video.name, "frames": frames, "size": video.size, "fps": video.fps},
         "model": dict(wish.about),
         "settings": asdict(settings),

@@ -29,6 +29,7 @@ Floats = NDArray[np.floating[Any]]
 MIN_SENSOR_PIXELS = 100
 KEPT = 0.8  # of the sensor's pixels in the second fit: sensors are wrong on glass
 MILLIMETRES = 1e-3
+DEEP_MODES = ("I;16", "I;16B", "I")  # of Pillow, for 16 bits
 MIN_PLANE_SHARE = 0.2
 MIN_SLOPE = 0.02  # of the disparity's range over a tangent of 1
 PLANE_STREAM = 12
@@ -181,6 +182,8 @@ def read_depth_map(path: Path) -> NDArray[np.float64]:
             depth = np.load(path, allow_pickle=False).astype(np.float64)
         else:
             with Image.open(path) as picture:
+                if picture.mode not in DEEP_MODES:
+                    raise ValueError(f"its pixels are {picture.mode}, not 16 bits of one channel")
                 depth = np.asarray(picture, np.float64) * MILLIMETRES
     except (OSError, ValueError, SyntaxError) as error:
         raise ShardError(f"{path}: cannot be read as a depth map ({error})") from None

@@ -10,6 +10,7 @@ ply : a point cloud a frame in metres, coloured by the video
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -37,6 +38,7 @@ NAMES: dict[Format, str] = {
 }
 FORMATS: tuple[Format, ...] = tuple(NAMES)
 INFO = "info.json"
+MAKER = "transphy3d "
 
 
 def pick_formats(names: Iterable[str], task: str, metric: bool) -> tuple[Format, ...]:
@@ -52,8 +54,8 @@ def pick_formats(names: Iterable[str], task: str, metric: bool) -> tuple[Format,
         raise JobError("--formats ply: points are made of depth; use --task depth")
     if not metric:
         raise JobError(
-            "--formats ply: needs metres; name the first frame's depth by --sensor, or say how the "
-            "camera is mounted by --camera-height and --camera-pitch"
+            "--formats ply: needs metres; name the first frame's depth by --sensor, say how the "
+            "camera is mounted by --camera-height and --camera-pitch, or where it was by --poses"
         )
     return chosen
 
@@ -85,20 +87,21 @@ class Outputs:
 def workplace(out: Path) -> Iterator[Path]:
     """A folder to write in; what lies there when the block ends well replaces what `out` had.
 
-    Results of earlier runs stay until then. Raises DiskFull, naming the place, where no space is
-    left; leftovers of killed runs are removed.
+    Results of earlier runs stay until then. Raises JobError if something of such a name is nobody's
+    result, DiskFull, naming the place, where no space is left; leftovers of killed runs go.
     """
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise JobError(f"--out {out}: cannot be made ({error.strerror}); name another") from None
+    earlier = _earlier(out)
     for left in out.glob(".prediction.*.part"):
         shutil.rmtree(left)
     scratch = scratch_name(out / "prediction")
     try:
         scratch.mkdir()
         yield scratch
-        _replace(out, scratch)
+        _replace(out, scratch, earlier)
     except OSError as error:
         if not is_full(error):
             raise
@@ -134,9 +137,25 @@ def _full(out: Path) -> DiskFull:
     )
 
 
-def _replace(out: Path, scratch: Path) -> None:
+def _earlier(out: Path) -> list[str]:
+    """Names of an earlier run's results, `info.json` first. Raises JobError for anybody else's."""
+    there = [name for name in (INFO, *NAMES.values()) if (out / name).exists()]
+    try:
+        made = json.loads((out / INFO).read_text(encoding="utf-8"))
+        ours = {INFO, *made["files"]} if made["made_by"].startswith(MAKER) else set()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        ours = set()
+    if foreign := [name for name in there if name not in ours]:
+        raise JobError(
+            f"--out {out}: {', '.join(foreign)} there is not what an earlier run says it made, and "
+            "would be replaced; name another folder, or remove it"
+        )
+    return there
+
+
+def _replace(out: Path, scratch: Path, earlier: Iterable[str]) -> None:
     """Put new results in the place of old ones; without `info.json` a folder is not finished."""
-    for name in (INFO, *NAMES.values()):
+    for name in earlier:
         _remove(out / name)
     for path in sorted(scratch.iterdir(), key=lambda path: path.name == INFO):
         publish(path, out / path.name)

@@ -69,7 +69,7 @@ class Model:
 
 
 def pick_device(wanted: str) -> torch.device:
-    """`auto` takes a GPU if there is one; `cuda` without one is a DeviceError."""
+    """`auto` takes a GPU if there is one. Raises DeviceError for what torch has not."""
     if wanted == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if wanted.startswith("cuda") and not torch.cuda.is_available():
@@ -77,7 +77,12 @@ def pick_device(wanted: str) -> torch.device:
             f"device: {wanted} is asked for and torch sees no GPU; use --device cpu, or install "
             "torch for your driver"
         )
-    return torch.device(wanted)
+    try:
+        return torch.device(wanted)
+    except RuntimeError:
+        raise DeviceError(
+            f"device: {wanted!r} is none of torch's; name auto, cpu, cuda or cuda:1"
+        ) from None
 
 
 def pick_type(wanted: str) -> torch.dtype:
