@@ -11,6 +11,7 @@ import OpenEXR
 import pytest
 import tiny_dkt
 from PIL import Image
+from synthetic import frame, intrinsics, orbit
 
 from transphy3d.dkt.inference import film, look, rasters, seen
 from transphy3d.dkt.inference.infer import Settings, estimate
@@ -18,6 +19,7 @@ from transphy3d.dkt.inference.lens import Lens, find_lens
 from transphy3d.dkt.inference.look import Wish
 from transphy3d.dkt.inference.metres import Mount, Sensor
 from transphy3d.dkt.inference.outputs import workplace
+from transphy3d.dkt.inference.track import Track
 from transphy3d.dkt.inference.video import open_video
 from transphy3d.dkt.model.windows import Windows
 from transphy3d.errors import DiskFull, JobError, ModelError
@@ -200,11 +202,28 @@ def test_point_clouds_without_metres_are_refused(model, video, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_poses_of_the_video_give_metres(model, tmp_path, monkeypatch):
+    k, poses = intrinsics(96, 72), orbit(9)
+    frames = [frame(pose, k, (72, 96)) for pose in poses]
+    inverse = np.stack([1 / each["depth"] for each in frames])
+    near = ((inverse - inverse.min()) / np.ptp(inverse)).astype(np.float32)
+    monkeypatch.setattr(seen, "estimate", lambda *_: iter(near))
+    filmed = open_video(np.stack([each["rgb"] for each in frames]))
+    wish = Wish(["npz", "ply"], Lens(k, "measured"), Track(poses), ply_every=8)
+    out = look.look(model, filmed, tmp_path / "out", SMALL, wish, make_progress("plain"))
+    np.testing.assert_allclose(np.load(out / "prediction.npz")["depth"], 1 / inverse, rtol=0.05)
+    told = json.loads((out / "info.json").read_text())["metres"]["source"]
+    assert told == "the poses of 6 frames, up to 0.15 m from the first"
+    assert len(list((out / "ply").iterdir())) == 2
+
+
 @pytest.mark.parametrize(
     ("task", "known", "words"),
     [
         ("normal", Mount(0.5, 30), "metres are of depth"),
         ("depth", Sensor(np.ones((4, 4))), "is 4x4, the video 60x41"),
+        ("normal", Track(orbit(5)), "metres are of depth"),
+        ("depth", Track(orbit(3)), "3 poses for 5 frames"),
     ],
 )
 def test_what_cannot_give_metres_is_refused_before_the_work(
