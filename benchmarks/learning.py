@@ -1,9 +1,9 @@
 """Does the trainer learn? A tiny model, from random weights, on sequences rendered here.
 
-    python benchmarks/learning.py [--task normal] [--out OUT] [--seeds 0 1 2] [--tiny]
+    python benchmarks/learning.py [--out OUT] [--seeds 0 1 2] [--tiny]
 
 Renders training and held-out sequences of other seeds, trains a small autoencoder of Wan's class
-on their pictures and targets (one with random weights decodes nothing), gives a network of
+on their pictures and disparities (one with random weights decodes nothing), gives a network of
 Wan's class random weights, trains DKT's LoRA on it by `transphy3d dkt train`, and scores it on the
 held-out videos by `transphy3d dkt eval`, beside baselines. The whole of it runs for each seed,
 which changes the model's weights, the clips and their noise; pictures are rendered once. OUT keeps
@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from transphy3d.dkt.config import Task
 from transphy3d.dkt.inference.infer import Settings, estimate
 from transphy3d.dkt.inference.video import open_video
 from transphy3d.dkt.model.model import load_model
@@ -43,25 +42,10 @@ from transphy3d.shards.torch_clips import Clips
 if TYPE_CHECKING:
     from diffusers import AutoencoderKLWan, WanTransformer3DModel
 
-TARGET: dict[Task, str] = {"depth": "disparity", "normal": "normal"}
-# The model's error must be below that of the best of these by this share of it. A height ramp is no
+# The model's REL must be below that of the best of these by this share of it. A height ramp is no
 # such bar: seen from above, a table is one, and only what stands on it is not.
-BARS: dict[Task, tuple[str, ...]] = {
-    "depth": ("constant", "darkness", "image gradient"),
-    "normal": ("constant", "toward the camera"),
-}
-MARGINS: dict[Task, float] = {"depth": 0.35, "normal": 0.1}
-# Of pictures from above, most is table, which one direction describes.
-REGIONS: dict[Task, str] = {"depth": "all", "normal": "objects"}
-# What `dkt eval` calls the error, and the share of good pixels.
-FIGURES: dict[Task, tuple[str, str]] = {
-    "depth": ("rel", "delta_1.25"),
-    "normal": ("mean", "under_30"),
-}
-HEADS: dict[Task, str] = {
-    "depth": "REL / δ1.25 % / REL of glass",
-    "normal": "mean ° / <30° % / mean ° of glass",
-}
+BARS = ("constant", "darkness", "image gradient")
+MARGIN = 0.35
 # Metres. Beyond, a disparity near 0 decides: a little too low, it is kilometres off.
 MAX_DEPTH = 2
 # More gain little on pictures this small, and stall each other on a busy machine.
@@ -117,20 +101,22 @@ TINY = Plan(
 class Learnt:
     """What one seed came to.
 
-    error, good : mean error and share of good pixels as FIGURES has them, by predictor; "model" is
-        the trained one
-    transparent : error on transparent objects alone
-    margin : the share by which the model's error is below that of the best of BARS
-    agreement : correlation of what is seen in several windows and in one
-    difference : their mean absolute difference, of disparities in [0, 1] or components of normals
+    rel, delta : REL and share of pixels within 1.25, by predictor; "model" is the trained one
+    transparent : REL on transparent objects alone
+    agreement : correlation of disparities seen in several windows and in one
+    difference : their mean absolute difference, of disparities in [0, 1]
     """
 
-    error: dict[str, float]
-    good: dict[str, float]
+    rel: dict[str, float]
+    delta: dict[str, float]
     transparent: dict[str, float]
-    margin: float
     agreement: float
     difference: float
+
+    @property
+    def margin(self) -> float:
+        """The share by which the model's REL is below that of the best of BARS."""
+        return 1 - self.rel["model"] / min(self.rel[name] for name in BARS)
 
 
 def command(*words: object) -> None:
@@ -156,7 +142,7 @@ def render(out: Path, plan: Plan, seed: int, sequences: int, frames: int) -> Pat
         "camera.elevation": "[30,60]",
         "camera.arc": "[20,60]",
         "render.samples": 4,
-        "output.channels": "[rgb,depth,normal,instance]",
+        "output.channels": "[rgb,depth,instance]",
         "output.videos": 0,
         "output.sequences_per_shard": 1000,
         "run.workers": plan.workers,
@@ -167,8 +153,8 @@ def render(out: Path, plan: Plan, seed: int, sequences: int, frames: int) -> Pat
     return out / "shards"
 
 
-def make_codec(path: Path, shards: Path, plan: Plan, seed: int, task: Task) -> None:
-    """Train a small autoencoder on pictures and targets, unless it is there."""
+def make_codec(path: Path, shards: Path, plan: Plan, seed: int) -> None:
+    """Train a small autoencoder on pictures and disparities, unless it is there."""
     from diffusers import AutoencoderKLWan
 
     if path.exists():
@@ -182,14 +168,14 @@ def make_codec(path: Path, shards: Path, plan: Plan, seed: int, task: Task) -> N
     rates = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, CODEC_RATE, total_steps=plan.codec_steps, pct_start=0.15
     )
-    for pixels in codec_batches(shards, plan, seed, task):
+    for pixels in codec_batches(shards, plan, seed):
         again = codec.decode(codec.encode(pixels).latent_dist.mode()).sample
         optimiser.zero_grad()
         (again - pixels).abs().mean().backward()
         torch.nn.utils.clip_grad_norm_(codec.parameters(), 1.0)
         optimiser.step()
         rates.step()
-    normalise_latents(codec, shards, plan, task)
+    normalise_latents(codec, shards, plan)
     codec.save_pretrained(path)
 
 
@@ -221,29 +207,29 @@ def repeat_frames(layer: torch.nn.Conv3d) -> None:
     layer.weight[:, :, -1, 0, 0] = torch.eye(ins).repeat(outs // ins, 1)
 
 
-def codec_batches(shards: Path, plan: Plan, seed: int, task: Task) -> Iterator[torch.Tensor]:
-    """Square cuts of pictures and of targets, (B, 3, 1, 32, 32) in [-1, 1], for each step."""
-    clips = Clips(shards, size=plan.size, channels=("rgb", TARGET[task]), flip=0.5, seed=seed)
+def codec_batches(shards: Path, plan: Plan, seed: int) -> Iterator[torch.Tensor]:
+    """Square cuts of pictures and of disparities, (B, 3, 1, 32, 32) in [-1, 1], for each step."""
+    clips = Clips(shards, size=plan.size, channels=("rgb", "disparity"), flip=0.5, seed=seed)
     rng = np.random.default_rng(seed)
     for step in range(plan.codec_steps):
         numbers = range(step * CODEC_CLIPS, (step + 1) * CODEC_CLIPS)
-        pixels = torch.cat([both(clips, number, 1, task) for number in numbers])
+        pixels = torch.cat([both(clips, number, 1) for number in numbers])
         top, left = (int(rng.integers(side - CODEC_CROP + 1)) for side in plan.size)
         yield pixels[..., top : top + CODEC_CROP, left : left + CODEC_CROP]
 
 
-def both(clips: Clips, number: int, frames: int, task: Task) -> torch.Tensor:
-    """A clip's picture and its target, (2, 3, F, H, W) in [-1, 1]."""
+def both(clips: Clips, number: int, frames: int) -> torch.Tensor:
+    """A clip's picture and its disparity, (2, 3, F, H, W) in [-1, 1]."""
     item = clips[Draw(number, frames)]
     batch = {name: value[None] for name, value in item.items()}
-    return torch.cat([picture(batch), target(batch, task)])
+    return torch.cat([picture(batch), target(batch, "depth")])
 
 
 @torch.no_grad()
-def normalise_latents(codec: AutoencoderKLWan, shards: Path, plan: Plan, task: Task) -> None:
+def normalise_latents(codec: AutoencoderKLWan, shards: Path, plan: Plan) -> None:
     """Measure the mean and deviation of each latent channel, as the network expects them."""
-    clips = Clips(shards, frames=frames_of(2), size=plan.size, channels=("rgb", TARGET[task]))
-    pixels = (both(clips, number, frames_of(2), task) for number in range(MEASURED_CLIPS))
+    clips = Clips(shards, frames=frames_of(2), size=plan.size, channels=("rgb", "disparity"))
+    pixels = (both(clips, number, frames_of(2)) for number in range(MEASURED_CLIPS))
     latents = torch.cat([codec.encode(each).latent_dist.mode() for each in pixels])
     channels = latents.transpose(0, 1).flatten(1)
     codec.register_to_config(
@@ -288,12 +274,11 @@ def open_ends(network: WanTransformer3DModel) -> None:
         block.scale_shift_table[:, [2, 5]] += 1
 
 
-def make_job(path: Path, plan: Plan, seed: int, task: Task, train: Path, held_out: Path) -> None:
+def make_job(path: Path, plan: Plan, seed: int, train: Path, held_out: Path) -> None:
     """The training job; the LoRA's rank is the network's width, as its base knows nothing."""
     job = {
         "name": path.parent.name,
         "seed": seed,
-        "task": task,
         "base": {"network": "network", "vae": "vae", "rank": plan.width, "dtype": "float32"},
         "data": [{"path": str(train.resolve())}],
         "clips": {
@@ -324,26 +309,20 @@ def make_job(path: Path, plan: Plan, seed: int, task: Task, train: Path, held_ou
     path.write_text(json.dumps(job, indent=1))
 
 
-def learn(out: Path, plan: Plan, seed: int, task: Task) -> Learnt:
-    """Everything from rendering to scores; `out` keeps the sequences and a folder for each run."""
+def learn(out: Path, plan: Plan, seed: int) -> Learnt:
+    """Everything from rendering to scores; `out` keeps the sequences and a folder a seed."""
     torch.set_num_threads(THREADS)
     train = render(out / "train", plan, 1, plan.train, plan.train_frames)
     held_out = render(out / "held-out", plan, 1000, plan.held_out, plan.held_out_frames)
-    folder = run_folder(out, task, seed)
+    folder = out / f"seed-{seed}"
     folder.mkdir(exist_ok=True)
-    make_codec(folder / "vae", train, plan, seed, task)
+    make_codec(folder / "vae", train, plan, seed)
     make_network(folder / "network", plan, seed)
-    make_job(folder / "job.yaml", plan, seed, task, train, held_out)
+    make_job(folder / "job.yaml", plan, seed, train, held_out)
     command("dkt", "prepare", folder / "job.yaml")
     command("dkt", "train", folder / "job.yaml", "--out", folder / "run")
-    error, good, transparent = scores(folder, held_out, plan, task)
-    margin = 1 - error["model"] / min(error[name] for name in BARS[task])
-    return Learnt(error, good, transparent, margin, *windows_agree(folder, held_out, plan, task))
-
-
-def run_folder(out: Path, task: Task, seed: int) -> Path:
-    """Where a run of this task and seed is kept."""
-    return out / f"{task}-{seed}"
+    found = scores(folder, held_out, plan)
+    return Learnt(*found, *windows_agree(folder, held_out, plan))
 
 
 def weights(folder: Path) -> Path:
@@ -351,25 +330,23 @@ def weights(folder: Path) -> Path:
     return checkpoint.found(folder / "run")[-1].path / "ema.safetensors"
 
 
-def scores(folder: Path, held_out: Path, plan: Plan, task: Task) -> Iterator[dict[str, float]]:
-    """Error, share of good pixels and error on transparent objects, as `dkt eval` tells them."""
+def scores(folder: Path, held_out: Path, plan: Plan) -> Iterator[dict[str, float]]:
+    """REL, share of pixels within 1.25 and REL on transparent objects, as `dkt eval` tells them."""
     height, width = plan.size
     command(
-        *("dkt", "eval", held_out, "--out", folder / "scores", "--task", task),
-        *("--max-depth", MAX_DEPTH, "--region", REGIONS[task]),
+        *("dkt", "eval", held_out, "--out", folder / "scores", "--max-depth", MAX_DEPTH),
         *("--network", folder / "network", "--vae", folder / "vae", "--lora", weights(folder)),
         *("--size", f"{height}x{width}", "--dtype", "float32", "--device", "cpu"),
         *("--window", plan.window, "--overlap", plan.overlap),
     )
     stored = json.loads((folder / "scores/scores.json").read_text())
     glass = next(group for group in stored["groups"] if group["name"] == "transparent")
-    error, good = FIGURES[task]
-    tables = ((stored, error), (stored, good), (glass, error))
+    tables = ((stored, "rel"), (stored, "delta_1.25"), (glass, "rel"))
     for rows, key in tables:
         yield {row["name"]: row["figures"][key] for row in rows["rows"]}
 
 
-def windows_agree(folder: Path, held_out: Path, plan: Plan, task: Task) -> tuple[float, float]:
+def windows_agree(folder: Path, held_out: Path, plan: Plan) -> tuple[float, float]:
     """Correlation and mean absolute difference of a video seen in several windows and in one."""
     model, _ = load_model(
         folder / "network",
@@ -383,25 +360,24 @@ def windows_agree(folder: Path, held_out: Path, plan: Plan, task: Task) -> tuple
     one = Windows(latents_of(len(recording)), 0)
     several = Windows(plan.window, plan.overlap)
     seen = [
-        np.stack(list(estimate(model, video, Settings(size=plan.size, windows=spans, task=task))))
-        for spans in (one, several)
+        np.stack(list(estimate(model, video, Settings(size=plan.size, windows=windows))))
+        for windows in (one, several)
     ]
     correlation = float(np.corrcoef(seen[0].ravel(), seen[1].ravel())[0, 1])
     return correlation, float(np.abs(seen[0] - seen[1]).mean())
 
 
-def table(results: dict[int, Learnt], task: Task) -> str:
+def table(results: dict[int, Learnt]) -> str:
     """Markdown: what every predictor scored for each seed, the margin, and how windows agree."""
     learnt = list(results.values())
     rows = [["", *(f"seed {seed}" for seed in results)], ["---"] * (1 + len(learnt))]
-    for name in learnt[0].error:
+    for name in learnt[0].rel:
         texts = [
-            f"{each.error[name]:.3f} / {100 * each.good[name]:.1f} / {each.transparent[name]:.3f}"
+            f"{each.rel[name]:.3f} / {100 * each.delta[name]:.1f} / {each.transparent[name]:.3f}"
             for each in learnt
         ]
-        rows.append([f"{name}: {HEADS[task]}", *texts])
-    below = f"error below that of {', '.join(BARS[task])}"
-    rows.append([below, *(f"{each.margin:.0%}" for each in learnt)])
+        rows.append([f"{name}: REL / δ1.25 % / REL of glass", *texts])
+    rows.append([f"REL below that of {', '.join(BARS)}", *(f"{e.margin:.0%}" for e in learnt)])
     rows.append(["windows and one window, correlation", *(f"{e.agreement:.4f}" for e in learnt)])
     rows.append(["windows and one window, difference", *(f"{e.difference:.4f}" for e in learnt)])
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
@@ -411,7 +387,6 @@ def main() -> None:
     """Parse, learn, print; fails if a seed misses the margin."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--out", type=Path, help="folder that keeps everything")
-    parser.add_argument("--task", choices=[*TARGET], default="depth")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     parser.add_argument("--tiny", action="store_true", help="less of everything")
     parser.add_argument("--json", type=Path, help="file for the figures")
@@ -419,15 +394,14 @@ def main() -> None:
     plan = TINY if arguments.tiny else Plan()
     with tempfile.TemporaryDirectory() as scratch:
         out = arguments.out or Path(scratch)
-        task: Task = arguments.task
-        results = {seed: learn(out, plan, seed, task) for seed in arguments.seeds}
-        log = read_log(run_folder(out, task, arguments.seeds[0]) / "run")
-        write_picture(out / f"learning-{task}.png", charts(log)[:3])
-    print(table(results, task))
+        results = {seed: learn(out, plan, seed) for seed in arguments.seeds}
+        log = read_log(out / f"seed-{arguments.seeds[0]}/run")
+        write_picture(out / "learning.png", charts(log)[:3])
+    print(table(results))
     if arguments.json:
         arguments.json.write_text(json.dumps([asdict(each) for each in results.values()]))
-    if min(each.margin for each in results.values()) < MARGINS[task]:
-        raise SystemExit(f"margin: below {MARGINS[task]:.0%}")
+    if min(each.margin for each in results.values()) < MARGIN:
+        raise SystemExit(f"margin: below {MARGIN:.0%}")
 
 
 if __name__ == "__main__":
