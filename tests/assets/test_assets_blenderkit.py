@@ -128,7 +128,7 @@ def test_the_key_reaches_the_server_alone_and_is_written_nowhere(bank: Bank) -> 
         hosts = {(one.host, "Authorization" in one.headers) for one in blendkit.asked}
     assert hosts == {("api", True), ("files", False)}
     written = [path.read_bytes() for path in bank.root.rglob("*") if path.is_file()]
-    assert len(written) == 3
+    assert len(written) == 4
     assert not any(KEY.encode() in content for content in written)
     assert not any(KEY in run.stdout + run.stderr for run in said)
 

@@ -13,7 +13,7 @@ from PIL import Image
 from transphy3d.assets import prompts
 from transphy3d.assets.answers import Answers, read_answers, signal_of, write_answers
 from transphy3d.assets.bank import AssetRecord, Bank
-from transphy3d.assets.gather import Tally
+from transphy3d.assets.gather import Tally, write_changes
 from transphy3d.assets.judging import VISION
 from transphy3d.assets.pictures import open_pictures, pictures_of
 from transphy3d.assets.views import render_all
@@ -115,7 +115,7 @@ def show_all(
             _note(asset, "not shown", result, tally, progress)
             result = asset
         elif result is not asset:
-            bank.write(result)
+            write_changes(bank, asset, result)
         if not pictures_of(result):
             tally.add("no picture")
         yield result if pictures_of(result) else None
@@ -210,4 +210,4 @@ def _write(bank: Bank, asset: AssetRecord, answers: Answers) -> None:
     signals = asset.signals | {VISION: signal_of(answers)}
     changed = replace(asset, signals=signals, category=category)
     if changed != asset:
-        bank.write(changed)
+        write_changes(bank, asset, changed)

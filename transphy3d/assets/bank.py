@@ -10,12 +10,15 @@ cache/                  convex pieces by content; made again when missing
 imported/<id>.npz       cleaned meshes with collision pieces: what scenes take
 inspections/<sha256>.json  what the materials of a file look like
 answers/                answers of the vision-language model, by file, model and prompt
+lock                    held by whoever changes a record
 """
 
 from __future__ import annotations
 
+import fcntl
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -257,6 +260,18 @@ class Bank:
     def write(self, asset: AssetRecord) -> None:
         """Write or replace one record, atomically."""
         write_json(self.record_file(asset.id), to_data(asset))
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """While the block lasts, no other thread or process that locks changes a record.
+
+        Who reads a record to write it back does so in one block, so that nothing written in
+        between is lost. Blocks are short and never nested.
+        """
+        self.root.mkdir(parents=True, exist_ok=True)
+        with (self.root / "lock").open("ab") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            yield
 
     def file(self, stored: StoredFile) -> Path:
         """Where a stored file lies. Raises AssetError for a path that leaves the bank."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from typing import Any
 
-from transphy3d.assets.bank import AssetRecord, Bank
+from transphy3d.assets.bank import AssetRecord, Bank, Signal
 from transphy3d.errors import AssetError, SourceClosed, SourceError
 from transphy3d.progress import Progress
 
@@ -75,18 +75,25 @@ def write_changes(bank: Bank, before: AssetRecord, after: AssetRecord) -> None:
 
     A step may take long; what a person or another command wrote meanwhile stays.
     """
-    if not bank.has(after.id):
-        bank.write(after)
-        return
-    current = bank.read(after.id)
     changes: dict[str, Any] = {
         item.name: getattr(after, item.name)
         for item in fields(after)
         if getattr(after, item.name) != getattr(before, item.name)
     }
-    if "signals" in changes and before.signals.keys() <= after.signals.keys():
-        changes["signals"] = current.signals | after.signals
-    bank.write(replace(current, **changes))
+    with bank.locked():
+        if not bank.has(after.id):
+            bank.write(after)
+            return
+        current = bank.read(after.id)
+        if "signals" in changes and before.signals.keys() <= after.signals.keys():
+            changes["signals"] = current.signals | _new_signals(before, after)
+        if changes:
+            bank.write(replace(current, **changes))
+
+
+def _new_signals(before: AssetRecord, after: AssetRecord) -> dict[str, Signal]:
+    """Signals that differ; one that was only read may have been renewed by another command."""
+    return {name: said for name, said in after.signals.items() if before.signals.get(name) != said}
 
 
 Step = Callable[[AssetRecord], AssetRecord]

@@ -53,8 +53,7 @@ def import_bank(
     """
 
     def step(asset: AssetRecord) -> AssetRecord:
-        done = import_apart(bank, asset.id, seconds)
-        return replace(bank.read(asset.id), imported=done, refused="")
+        return replace(asset, imported=import_apart(bank, asset.id, seconds), refused="")
 
     return work_through(bank, assets, step, progress, "imported", workers)
 

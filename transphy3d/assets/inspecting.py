@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from transphy3d.assets.archives import model_path
 from transphy3d.assets.bank import AssetRecord, Bank
-from transphy3d.assets.gather import Tally, work_through
+from transphy3d.assets.gather import Tally, work_through, write_changes
 from transphy3d.assets.inspection import GRAPH_VERSION, graph_signal, inspect_asset
 from transphy3d.assets.judging import GRAPH, LEXICON, judged
 from transphy3d.assets.lexicon import lexicon_signal, load_lexicon
@@ -65,7 +65,7 @@ def judge_bank(bank: Bank, ids: Sequence[str], thresholds: AcceptConfig) -> Tall
             continue
         result = judged(asset, thresholds)
         if result != asset:
-            bank.write(result)
+            write_changes(bank, asset, result)
         if result.verdict:
             tally.add(f"{result.verdict.ruling} {result.verdict.optical}")
     return tally

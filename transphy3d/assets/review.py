@@ -157,11 +157,15 @@ def decide(bank: Bank, text: bytes) -> AssetRecord:
         decision = from_json(Decision, text)
     except ValidationError as error:
         raise AssetError(f"the decision is not understood ({error.error_count()} faults)") from None
-    asset = bank.read(decision.asset)
-    if asset.refused:
-        raise AssetError(f"asset {asset.id}: was refused, so nobody can accept it: {asset.refused}")
-    changed = replace(asset, override=_override(decision))
-    bank.write(changed)
+    override = _override(decision)
+    with bank.locked():
+        asset = bank.read(decision.asset)
+        if asset.refused:
+            raise AssetError(
+                f"asset {asset.id}: was refused, so nobody can accept it: {asset.refused}"
+            )
+        changed = replace(asset, override=override)
+        bank.write(changed)
     return changed
 
 

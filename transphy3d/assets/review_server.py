@@ -12,7 +12,6 @@ import secrets
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Lock
 from typing import Any, ClassVar
 
 from transphy3d.assets.bank import AssetRecord, Bank
@@ -55,7 +54,6 @@ class ReviewServer(ThreadingHTTPServer):
     def __init__(self, bank: Bank, port: int = 0) -> None:
         self.bank = bank
         self.token = secrets.token_urlsafe(24)
-        self.writing = Lock()
         try:
             super().__init__((ADDRESS, port), Handler)
         except OSError as error:
@@ -118,9 +116,7 @@ class Handler(BaseHTTPRequestHandler):
         if self.headers.get_content_type() != "application/json":
             raise Refused(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "a decision is sent as JSON")
         text = self._body()
-        with self.server.writing:
-            asset = decide(self.server.bank, text)
-        self._json(HTTPStatus.OK, decided(asset))
+        self._json(HTTPStatus.OK, decided(decide(self.server.bank, text)))
 
     def _place(self) -> list[str]:
         """The path behind the token, in steps. Raises Refused for another host or token."""
