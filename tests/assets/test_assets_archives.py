@@ -44,6 +44,16 @@ def test_a_member_that_leads_outside_is_refused(tmp_path: Path, name: str) -> No
     assert sorted(file.name for file in tmp_path.rglob("*") if file.is_file()) == ["model.zip"]
 
 
+def test_a_member_without_a_name_is_refused(tmp_path: Path) -> None:
+    data = bytearray(archive_of(tmp_path, ("cup.obj", b"v 0 0 0"), ("X", b"x")).read_bytes())
+    entry = data.rindex(b"PK\x01\x02")
+    # The directory calls the letter a comment.
+    data[entry + 28 : entry + 34] = (0, 0, 0, 0, 1, 0)
+    (tmp_path / "model.zip").write_bytes(data)
+    with pytest.raises(AssetError, match="has no name"):
+        main_member(tmp_path / "model.zip")
+
+
 def test_a_link_in_an_archive_is_refused(tmp_path: Path) -> None:
     link = zipfile.ZipInfo("link.blend")
     link.external_attr = (stat.S_IFLNK | 0o777) << 16

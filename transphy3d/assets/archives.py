@@ -123,7 +123,8 @@ def _opened(archive: Path) -> Iterator[zipfile.ZipFile]:
 
 def _checked(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
     """The files of an archive that is safe to unpack."""
-    inside = [info for info in opened.infolist() if not info.is_dir()]
+    # Not ZipInfo.is_dir, which stumbles on a name without letters.
+    inside = [info for info in opened.infolist() if not info.filename.endswith("/")]
     total = sum(info.file_size for info in inside)
     if len(inside) > MAX_MEMBERS or total > MAX_BYTES:
         raise AssetError(
@@ -142,6 +143,8 @@ def _checked(archive: Path, opened: zipfile.ZipFile) -> list[zipfile.ZipInfo]:
 def _check_member(archive: Path, info: zipfile.ZipInfo) -> None:
     name = info.filename
     parts = PurePosixPath(name).parts
+    if not parts:
+        raise AssetError(f"{archive}: one of its files has no name; refused")
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in name or "\0" in name:
         raise AssetError(f"{archive}: {name!r} would land outside its folder; refused")
     if stat.S_ISLNK(info.external_attr >> 16):
