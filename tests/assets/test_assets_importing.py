@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -343,3 +344,39 @@ def test_ten_million_faces_are_refused_in_bounded_memory(bank: Bank, tmp_path: P
     record = added(bank, tmp_path / "huge.ply")
     with pytest.raises(AssetError, match="are more than 2000000; decimate"):
         import_apart(bank, record.id)
+
+
+FULL_DISK = """
+import errno, os, sys
+def check(event, arguments):
+    if event == "os.rename" and {place!r} in str(arguments[1]):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+sys.addaudithook(check)
+"""
+
+
+@pytest.mark.parametrize(
+    ("act", "place"),
+    [
+        ("import", "/imported/"),
+        ("import", "transphy3d-extract-"),
+        ("inspect", "transphy3d-inspect-"),
+        ("inspect", "/inspections/"),
+    ],
+)
+def test_a_full_disk_ends_the_work_and_marks_no_asset(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: str, place: str
+) -> None:
+    record = added(bank, write_obj(tmp_path / "c.obj", [(STEEL, cylinder(0.03, 0.1))]))
+    faults = tmp_path / "faults"
+    faults.mkdir()
+    (faults / "sitecustomize.py").write_text(FULL_DISK.format(place=place))
+    given = os.environ.get("PYTHONPATH", "")
+    with monkeypatch.context() as patched:
+        patched.setenv("PYTHONPATH", f"{faults}{os.pathsep}{given}")
+        said = run_cli("assets", act, record.id, "--bank", bank.root)
+    assert said.returncode == 9, said.stderr
+    assert "space" in said.stderr.splitlines()[-1]
+    assert bank.read(record.id) == record
+    assert run_cli("assets", act, record.id, "--bank", bank.root).returncode == 0
+    assert bank.read(record.id) != record

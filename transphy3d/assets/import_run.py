@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,7 +14,7 @@ from transphy3d.assets.bank import AssetRecord, Bank, Imported
 from transphy3d.assets.gather import Tally, work_through
 from transphy3d.assets.imported import IMPORT_VERSION
 from transphy3d.assets.importing import judged_class
-from transphy3d.errors import AssetError
+from transphy3d.errors import AssetError, DiskFull
 from transphy3d.jsonio import from_json
 from transphy3d.progress import Progress
 
@@ -59,7 +60,10 @@ def import_bank(
 
 
 def import_apart(bank: Bank, asset: str, seconds: float = MAX_SECONDS) -> Imported:
-    """Import one asset in a process of its own. Raises AssetError with the reason if it fails."""
+    """Import one asset in a process of its own.
+
+    Raises AssetError with the reason if it fails, DiskFull where no space is left.
+    """
     command = [sys.executable, "-m", "transphy3d.assets.importing", str(bank.root), asset]
     process = subprocess.Popen(
         command,
@@ -77,6 +81,11 @@ def import_apart(bank: Bank, asset: str, seconds: float = MAX_SECONDS) -> Import
         ) from None
     finally:
         _stop(process)
+    if process.returncode == DiskFull.exit_code:
+        raise DiskFull(
+            f"asset {asset}: no space is left for it in the bank {bank.root} or in "
+            f"{tempfile.gettempdir()}; what is finished is kept: free space, run again"
+        )
     if process.returncode != 0:
         raise AssetError(f"asset {asset}: {_reason(process.returncode, words)}")
     return from_json(Imported, out.strip().splitlines()[-1])

@@ -29,8 +29,8 @@ from transphy3d.assets.pieces import Pieces, is_hollow, pieces_of
 from transphy3d.assets.procedural.solid import from_manifold, signed_volume, stand, to_manifold
 from transphy3d.assets.revolution import cavity
 from transphy3d.assets.shells import total_area
-from transphy3d.errors import AssetError, TransPhy3DError
-from transphy3d.files import sha256_file
+from transphy3d.errors import AssetError, DiskFull, TransPhy3DError
+from transphy3d.files import is_full, sha256_file
 from transphy3d.jsonio import to_json
 from transphy3d.materials.spec import OpticalClass
 
@@ -224,7 +224,10 @@ def _imported_part(part: Part, material: str) -> ImportedPart:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Import one asset; JSON on stdout, or the reason as the last line of stderr and code 3."""
+    """Import one asset; JSON on stdout, or the reason as the last line of stderr.
+
+    The exit code is then that of DiskFull where no space is left, else an asset's.
+    """
     root, asset = arguments
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_LIMIT, MEMORY_LIMIT))
     bank = Bank(Path(root))
@@ -236,6 +239,11 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, ArithmeticError, LookupError, MemoryError) as error:
         print(f"its mesh is beyond mending ({type(error).__name__}: {error})", file=sys.stderr)
         return AssetError.exit_code
+    except OSError as error:
+        if not is_full(error):
+            raise
+        print(error, file=sys.stderr)
+        return DiskFull.exit_code
     return 0
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from transphy3d.assets.archives import model_path
 from transphy3d.assets.bank import AssetRecord, Bank, Signal
 from transphy3d.assets.material_report import INSPECTOR_VERSION, Inspection, MaterialReport
-from transphy3d.errors import AssetError
+from transphy3d.errors import AssetError, DiskFull
 from transphy3d.files import sha256_file, write_text
 from transphy3d.jsonio import from_json, to_json
 
@@ -31,7 +31,8 @@ def inspect(path: Path, timeout: float = TIMEOUT) -> Inspection:
 
     path : .blend, .glb, .gltf, .obj, .fbx, .ply or .stl, with its pictures beside it
     timeout : seconds
-    Raises AssetError, with the cause in words, for a file that cannot be read within the limits.
+    Raises AssetError, with the cause in words, for a file that cannot be read within the limits;
+    DiskFull where there is no space for what Blender says of it.
     """
     if not path.is_file():
         raise AssetError(f"mesh {path}: no such file; fetch the asset again")
@@ -54,6 +55,8 @@ def _run(path: Path, answer: Path, timeout: float) -> None:
             f"mesh {path}: Blender took more than {timeout:.0f} s to read it; apply its "
             "modifiers or export it as .glb"
         ) from None
+    if done.returncode == DiskFull.exit_code:
+        raise DiskFull(f"{answer.parent}: no space is left to describe mesh {path} in; free some")
     if done.returncode != 0 or not answer.is_file():
         raise AssetError(
             f"mesh {path}: Blender cannot describe it ({_cause(done)}); save it again or export "

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from transphy3d.assets.geometry import FloatArray, Mesh
 from transphy3d.assets.material_report import Inspection, Looks
-from transphy3d.errors import AssetError
+from transphy3d.errors import AssetError, DiskFull
 from transphy3d.files import replacing, sha256_file
 from transphy3d.jsonio import from_json
 
@@ -151,7 +151,7 @@ def _read_blend(path: Path, cache_folder: Path) -> list[Piece]:
 def read_extract(path: Path) -> Extract:
     """All meshes of a file of any known kind as Blender reads it, with its materials' looks.
 
-    Raises AssetError as `read_pieces` does.
+    Raises AssetError as `read_pieces` does, DiskFull where there is no space for what Blender says.
     """
     check_file(path)
     _check_values(path)
@@ -191,7 +191,10 @@ def _array(data: np.lib.npyio.NpzFile, name: str) -> NDArray[np.float32] | None:
 
 
 def _extract(path: Path, *outs: Path) -> None:
-    """Run Blender in a process of its own, which opens no scripts; its last line is the cause."""
+    """Run Blender in a process of its own, which opens no scripts; its last line is the cause.
+
+    Raises AssetError if it cannot read the file, DiskFull where there is no space for `outs`.
+    """
     command = [sys.executable, "-m", "transphy3d.blender.extract", str(path), *map(str, outs)]
     try:
         done = subprocess.run(
@@ -202,6 +205,8 @@ def _extract(path: Path, *outs: Path) -> None:
             f"mesh {path}: Blender took more than {BLEND_TIMEOUT:.0f} s to read it; "
             "apply its modifiers or export it as .glb"
         ) from error
+    if done.returncode == DiskFull.exit_code:
+        raise DiskFull(f"{outs[0].parent}: no space is left to read mesh {path} with; free some")
     if done.returncode != 0:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise AssetError(

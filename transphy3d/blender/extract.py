@@ -11,7 +11,6 @@ meshes with their modifiers, as the first scene shows them to a render, one for 
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ import numpy as np
 
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 from transphy3d.blender.inspect_materials import inspect_scene
-from transphy3d.blender.process import run
+from transphy3d.blender.process import failure, run
 from transphy3d.files import write_text
 from transphy3d.jsonio import to_json
 
@@ -112,7 +111,7 @@ def save(found: list[dict[str, Any]], motion: list[str], out: Path) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Extract; on failure the last line of stderr says why and the exit code is 1."""
+    """Extract; on failure the last line of stderr says why, and the exit code is `failure`'s."""
     source, out, *report = map(Path, arguments)
     limit_process()
     try:
@@ -121,8 +120,7 @@ def main(arguments: list[str]) -> int:
         for path in report:
             write_text(path, to_json(inspect_scene(scene, source.parent)))
     except Exception as error:  # whatever bpy raises becomes one line for the caller
-        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
-        return 1
+        return failure(error)
     return 0
 
 

@@ -6,7 +6,6 @@ output of every material is walked as a camera ray sees it, at points spread ove
 
 from __future__ import annotations
 
-import sys
 from collections import defaultdict
 from dataclasses import fields, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from transphy3d.blender.graph_images import Pictures
 from transphy3d.blender.graph_values import Values
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 from transphy3d.blender.lobes import BODIES, LAYERS, Lobe, material_lobes
-from transphy3d.blender.process import run
+from transphy3d.blender.process import failure, run
 from transphy3d.blender.surface_points import Points, merge, points_of
 from transphy3d.files import write_text
 from transphy3d.jsonio import to_json
@@ -130,14 +129,13 @@ def _inspection(
 
 
 def main(arguments: list[str]) -> int:
-    """Inspect; on failure the last line of stderr says why and the exit code is 1."""
+    """Inspect; on failure the last line of stderr says why, and the exit code is `failure`'s."""
     source, out = map(Path, arguments)
     limit_process()
     try:
         write_text(out, to_json(inspect_file(source)))
     except Exception as error:  # whatever bpy raises becomes one line for the caller
-        print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
-        return 1
+        return failure(error)
     return 0
 
 

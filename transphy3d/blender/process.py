@@ -7,6 +7,9 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
+from transphy3d.errors import DiskFull
+from transphy3d.files import is_full
+
 
 def run(main: Callable[[list[str]], int]) -> NoReturn:
     """Call `main` with the command line's words and end with its exit code.
@@ -17,3 +20,12 @@ def run(main: Callable[[list[str]], int]) -> NoReturn:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
+
+
+def failure(error: Exception) -> int:
+    """Tell the caller on one line what went wrong; the exit code to end with.
+
+    That of DiskFull where no space is left, which is no fault of the file that was read; else 1.
+    """
+    print(f"{type(error).__name__}: {error}".replace("\n", " "), file=sys.stderr)
+    return DiskFull.exit_code if is_full(error) else 1
