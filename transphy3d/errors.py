@@ -38,7 +38,7 @@ class SourceError(AssetError):
     """A source of assets, on a network or a disk, did not give what was asked for.
 
     `status` is HTTP's, 0 where there was no answer; `passing` says whether the same request may
-    succeed later.
+    succeed later, or once the user has done what the message says.
     """
 
     def __init__(self, message: str, status: int = 0, passing: bool = False) -> None:

@@ -20,17 +20,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from transphy3d.assets.archives import model_path
-from transphy3d.assets.bank import AssetRecord, Bank, Verdict
+from transphy3d.assets.bank import AssetRecord, Bank, Signal, Verdict
 from transphy3d.assets.download import Bounds
 from transphy3d.assets.gather import Tally, work_through
-from transphy3d.assets.sources import blenderkit_bank
+from transphy3d.assets.sources import blenderkit_bank, dispatch
 from transphy3d.assets.sources.blenderkit import Query, Server, scene_of
 from transphy3d.assets.sources.blenderkit_records import choose_file, record_of
+from transphy3d.assets.sources.dispatch import Places
 from transphy3d.assets.web import Patience, Web
 from transphy3d.errors import SourceClosed, SourceError
 from transphy3d.jsonio import from_json, to_data
 
 TODAY = date(2026, 6, 1)
+ONE = f"blenderkit-{identity(1)}"
 QUICK = Patience(first=0.01, longest=0.02)
 # More than what is read at a time, so that a part arrives when it breaks off.
 LONG = BLEND * 60
@@ -339,6 +341,48 @@ def test_a_new_version_is_fetched_anew_and_judged_anew(bank: Bank) -> None:
     assert bank.read(before.id).file is None
 
 
+def test_what_was_judged_of_a_picture_stays_until_there_is_another_version(bank: Bank) -> None:
+    with serving([Model(1)]) as blendkit:
+        server = client(blendkit)
+        search(bank, server)
+        found = blenderkit_bank.add_thumbnail(bank, server, bank.read(ONE))
+        seen = Signal(transparent=0.9, reflective=0.1, reasons=(), version="1")
+        verdict = Verdict(ruling="review", optical="transparent", score=0.9, reasons=())
+        known = replace(found, signals={"vlm": seen}, verdict=verdict)
+        bank.write(known)
+        blendkit.model(1).raw["displayName"] = "Goblet"
+        search(bank, server, again=True)
+        assert bank.read(ONE) == replace(known, name="Goblet")
+        blendkit.model(1).raw["id"] = "another-version"
+        search(bank, server, again=True)
+    after = bank.read(ONE)
+    assert (after.thumbnail, after.signals, after.verdict) == (None, {}, None)
+
+
+@pytest.mark.parametrize("most", [1, 3, 4])
+def test_a_limit_holds_for_all_categories_together(bank: Bank, most: int) -> None:
+    models = [Model(n, category="glass" if n < 4 else "sofa", parents=()) for n in range(1, 6)]
+    queries = [Query(category="glass"), Query(category="sofa")]
+    with serving(models) as blendkit:
+        server = client(blendkit)
+        told = server.web.progress
+        blenderkit_bank.add_records(bank, server, queries, TODAY, most, False, told)
+    assert len(bank.ids()) == most
+
+
+def test_pictures_that_cannot_be_had_are_counted_as_such(bank: Bank) -> None:
+    with serving([Model(1), Model(2), Model(3)]) as blendkit:
+        search(bank, client(blendkit))
+        blendkit.troubles.append(Trouble("/thumbnails/1", status=404))
+        blendkit.troubles.append(Trouble("/thumbnails/2", times=2, status=503))
+        place = Places(blendkit.url)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(dispatch, "Web", lambda told: Web(told, replace(QUICK, attempts=2)))
+            (tally,) = dispatch.fetch_thumbnails(bank, list(bank.records()), None, place, Told())
+    assert tally.outcomes == {"no picture": 1, "failed": 1, "pictured": 1}
+    assert not any(asset.refused for asset in bank.records())
+
+
 # Patience
 
 
@@ -349,7 +393,7 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks() -> None:
         assert len(list(client(blendkit, told=told).search(Query(), TODAY, None))) == 1
     ((kind, facts),) = told.events
     assert kind == "waiting"
-    assert facts["seconds"] == pytest.approx(1.0, abs=0.2)
+    assert 0 < facts["seconds"] <= 1.0
 
 
 def test_a_rest_of_an_hour_is_not_waited_for_but_told() -> None:
@@ -395,14 +439,18 @@ def test_an_answer_that_no_such_server_gives_is_an_error(body: bytes) -> None:
 @pytest.mark.parametrize(
     "words", ["Must have full plan to download this asset", "Payment required"]
 )
-def test_a_model_beyond_the_plan_stops_no_other(bank: Bank, words: str) -> None:
+def test_a_model_beyond_the_plan_stops_no_other_and_can_be_had_with_another_plan(
+    bank: Bank, words: str
+) -> None:
     with serving([Model(1), Model(2)]) as blendkit:
         server = client(blendkit)
         search(bank, server)
         body = json.dumps({"detail": words, "statusCode": 402}).encode()
         blendkit.troubles.append(Trouble("/downloads/1/", status=402, body=body))
-        assert fetch(bank, server).outcomes == {"refused": 1, "fetched": 1}
-    assert f"402 {words}: needs another plan" in bank.read(f"blenderkit-{identity(1)}").refused
+        tally = fetch(bank, server)
+        assert tally.outcomes == {"failed": 1, "fetched": 1}
+        assert f"402 {words}: needs another plan" in tally.table()
+        assert fetch(bank, server).outcomes == {"fetched": 1}
 
 
 def test_a_redirection_to_another_host_takes_no_key_along() -> None:
@@ -482,8 +530,22 @@ def test_without_an_account_a_paid_model_says_what_it_needs(bank: Bank) -> None:
     with serving([Model(1, free=False)]) as blendkit:
         server = client(blendkit, key="")
         search(bank, server)
-        fetch(bank, server)
-    assert "set TRANSPHY3D_BLENDERKIT_KEY" in bank.read(f"blenderkit-{identity(1)}").refused
+        tally = fetch(bank, server)
+        assert tally.outcomes == {"failed": 1}
+        assert "set TRANSPHY3D_BLENDERKIT_KEY" in tally.table()
+        assert fetch(bank, client(blendkit)).outcomes == {"fetched": 1}
+
+
+@pytest.mark.usefixtures("account")
+def test_a_model_over_the_limit_can_be_fetched_with_a_higher_one(bank: Bank) -> None:
+    with serving([Model(1, files={"blend": BLEND * 300})]) as blendkit:
+        place = ("--bank", bank.root, "--server", blendkit.url)
+        run_cli("assets", "search", *place)
+        said = run_cli("assets", "fetch", "--max-mib", "1", *place)
+        assert (said.returncode, said.stdout.split()[:2]) == (3, ["failed", "1"])
+        assert "is larger than 1 MiB; raise --max-mib" in said.stdout
+        said = run_cli("assets", "fetch", "--max-mib", "2", *place)
+        assert said.stdout.split() == ["fetched", "1"], said.stderr
 
 
 def test_the_scene_of_a_bank_is_a_uuid_that_the_server_takes() -> None:

@@ -48,7 +48,8 @@ def download(web: Web, url: str, part: Path, bounds: Bounds, expected: int | Non
 
     part : kept when the connection breaks off, so that the next call can go on
     expected : bytes that the file must have, where its source says so
-    Raises SourceError if it cannot be had now (`passing`), or is too large or of another size.
+    Raises SourceError if it cannot be had now or within the bounds (`passing`), or is of another
+    size.
     """
     with _alone(part) as sink:
         _persist(web, url, sink, part, bounds)
@@ -163,8 +164,9 @@ def _copy(response: requests.Response, sink: BinaryIO, bounds: Bounds, deadline:
 def _check_bytes(url: str, size: int, bounds: Bounds) -> None:
     if size > bounds.bytes:
         raise SourceError(
-            f"{shown(url)}: is larger than {bounds.bytes / 2**20:.0f} MiB; raise the limit of "
-            "bytes if you want it"
+            f"{shown(url)}: is larger than {bounds.bytes / 2**20:.0f} MiB; raise --max-mib if you "
+            "want it",
+            passing=True,
         )
 
 

@@ -44,22 +44,23 @@ def work_through(
     assets: Sequence[AssetRecord],
     step: Callable[[AssetRecord], AssetRecord],
     progress: Progress,
-    outcome: str = "fetched",
+    outcome: str | Callable[[AssetRecord], str] = "fetched",
     workers: int = 1,
 ) -> Tally:
     """Give every asset to `step` and write back what it returns.
 
-    outcome : what to call success; workers : how many steps run at a time, in threads
+    outcome : what to call success, by the result where that differs; workers : how many steps run at a time, in threads
 
-    An asset that `step` refuses by AssetError is written with the reason; where it fails for a
-    while (SourceError.passing) it stays as it is; SourceClosed ends the work.
+    An asset that `step` refuses by AssetError is written with the reason; where it may succeed
+    yet (SourceError.passing) it stays as it is; SourceClosed ends the work.
     """
     tally = Tally()
     for done, (asset, result) in enumerate(_steps(assets, step, workers)):
         progress.frames(done, len(assets))
         try:
-            write_changes(bank, asset, result())
-            tally.add(outcome)
+            after = result()
+            write_changes(bank, asset, after)
+            tally.add(outcome if isinstance(outcome, str) else outcome(after))
         except SourceClosed as error:
             tally.stopped = str(error)
             break

@@ -328,4 +328,7 @@ def _report(tallies: list[Tally]) -> None:
         if tally.stopped:
             raise SourceClosed(tally.stopped)
     if failed := sum(tally.outcomes["failed"] for tally in tallies):
-        raise SourceError(f"{failed} assets could not be fetched now; run the command again")
+        raise SourceError(
+            f"{failed} assets could not be fetched now; do what the reasons say, if anything, and "
+            "run the command again"
+        )

@@ -199,9 +199,10 @@ class Server:
                 error.status,
             )
         if error.status == HTTPStatus.UNAUTHORIZED:
-            return SourceError(f"{error}: needs an account; set {KEY_VARIABLE}", error.status)
+            words = f"{error}: needs an account; set {KEY_VARIABLE}"
+            return SourceError(words, error.status, passing=True)
         if error.status == HTTPStatus.PAYMENT_REQUIRED:
-            return SourceError(f"{error}: needs another plan", error.status)
+            return SourceError(f"{error}: needs another plan", error.status, passing=True)
         if error.status == HTTPStatus.FORBIDDEN and "scene_uuid" in said:
             return SourceClosed(f"{error}: the server takes no downloads under {self.scene}")
         return error

@@ -39,6 +39,8 @@ def add_records(
     """
     tally, left = Tally(), most
     for query in queries:
+        if left == 0:
+            break
         for asset in server.search(query, today, left):
             left = None if left is None else left - 1
             try:
@@ -61,26 +63,40 @@ def fetch(
     part = bank.partial / f"{asset.id}.{chosen['fileType']}.part"
     _receive(server, chosen["downloadUrl"], part, bounds, chosen["bytes"])
     stored = _keep(bank, part)
-    thumbnail = asset.thumbnail or fetch_thumbnail(bank, server, asset)
+    thumbnail = asset.thumbnail or _thumbnail_or_none(bank, server, asset)
     declared = asset.declared | {"fetched": chosen["fileType"]}
     return replace(with_file(asset, stored), thumbnail=thumbnail, declared=declared)
 
 
 def add_thumbnail(bank: Bank, server: Server, asset: AssetRecord) -> AssetRecord:
-    """The record with its picture alone, which is enough to judge it by."""
-    return replace(asset, thumbnail=fetch_thumbnail(bank, server, asset))
+    """The record with its picture alone, if it has one, which is enough to judge it by.
+
+    Raises SourceError (`passing`) where the picture may be had later.
+    """
+    return replace(asset, thumbnail=_thumbnail_or_none(bank, server, asset, later=True))
 
 
-def fetch_thumbnail(bank: Bank, server: Server, asset: AssetRecord) -> StoredFile | None:
-    """The asset's picture; None if it has none or it cannot be had: no asset fails for that."""
+def _thumbnail_or_none(
+    bank: Bank, server: Server, asset: AssetRecord, later: bool = False
+) -> StoredFile | None:
+    """The asset's picture; None if it cannot be had, so that no asset is refused for that.
+
+    later : raise errors that pass
+    """
+    try:
+        return _fetch_thumbnail(bank, server, asset)
+    except SourceError as error:
+        if later and error.passing:
+            raise
+        server.web.progress.event("no thumbnail", asset=asset.id, reason=str(error))
+        return None
+
+
+def _fetch_thumbnail(bank: Bank, server: Server, asset: AssetRecord) -> StoredFile | None:
     url = asset.declared.get("thumbnail", "")
     if not url:
         return None
-    try:
-        data = server.web.data(url, MAX_THUMBNAIL_BYTES)
-    except SourceError as error:
-        server.web.progress.event("no thumbnail", asset=asset.id, reason=str(error))
-        return None
+    data = server.web.data(url, MAX_THUMBNAIL_BYTES)
     suffix = next((kind for magic, kind in PICTURES.items() if data.startswith(magic)), "")
     return keep_thumbnail(bank, asset.id, data, suffix) if suffix else None
 
@@ -114,19 +130,22 @@ def _add(bank: Bank, found: AssetRecord, again: bool, tally: Tally) -> None:
     if known and not again:
         tally.add("known")
         return
-    asset = _renewed(bank.read(found.id), found) if known else found
-    bank.write(asset)
+    with bank.locked():
+        asset = _renewed(bank.read(found.id), found) if known else found
+        bank.write(asset)
     outcome = "set aside" if asset.refused else "renewed" if known else "new"
     tally.add(outcome, asset.refused)
 
 
 def _renewed(old: AssetRecord, new: AssetRecord) -> AssetRecord:
-    """What the source says now; what was made of its file stays while that is the same version."""
-    if old.declared.get("id") != new.declared.get("id") or old.file is None:
+    """What the source says now; what was made of it stays while that is the same version."""
+    if old.declared.get("id") != new.declared.get("id"):
         return replace(new, override=old.override)
-    declared = new.declared | {"fetched": old.declared.get("fetched")}
     stages = {
         name: getattr(old, name)
         for name in ("file", "thumbnail", "views", "signals", "verdict", "override", "imported")
     }
+    if old.file is None:
+        return replace(new, **stages)
+    declared = new.declared | {"fetched": old.declared.get("fetched")}
     return replace(new, declared=declared, refused=new.refused or old.refused, **stages)

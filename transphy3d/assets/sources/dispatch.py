@@ -128,7 +128,7 @@ def fetch_thumbnails(
     if not bare:
         return []
     step = partial(blenderkit_bank.add_thumbnail, bank, _server(bank, places, progress))
-    return [work_through(bank, bare[:most], step, progress, "pictured")]
+    return [work_through(bank, bare[:most], step, progress, _pictured)]
 
 
 def add_local(
@@ -155,6 +155,10 @@ def _matches(wish: Wish, asset: AssetRecord) -> bool:
         and (not wish.categories or asset.category in wish.categories)
         and (wish.licence is None or asset.licence.name == wish.licence)
     )
+
+
+def _pictured(asset: AssetRecord) -> str:
+    return "pictured" if asset.thumbnail else "no picture"
 
 
 def _gone(asset: AssetRecord) -> AssetRecord:
