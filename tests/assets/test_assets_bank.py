@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +26,7 @@ from transphy3d.assets.bank import (
 from transphy3d.assets.gather import work_through
 from transphy3d.assets.ids import safe_id
 from transphy3d.assets.listing import Filter, describe, judgement_of, state_of, table
+from transphy3d.assets.sources.local import add, licence_of, mesh_files
 from transphy3d.assets.store import with_file
 from transphy3d.errors import AssetError, SourceClosed, SourceError
 from transphy3d.progress import make_progress
@@ -216,14 +219,89 @@ def test_a_gltf_brings_its_buffers_and_no_file_from_elsewhere(bank: Bank, tmp_pa
 def test_an_unreadable_file_is_left_out_with_the_reason(
     bank: Bank, tmp_path: Path, name: str, content: bytes, said: str
 ) -> None:
-    from transphy3d.assets.sources.local import add, licence_of
-
     (tmp_path / name).write_bytes(content)
     (tmp_path / "good.stl").write_text("solid")
     files = [tmp_path / name, tmp_path / "good.stl"]
     tally = add(bank, files, licence_of("own", ""), make_progress("plain"))
     assert tally.outcomes == {"refused": 1, "fetched": 1}
     assert said in tally.table()
+
+
+def put_long_name(folder: Path) -> None:
+    (folder / f"{'x' * 245}.obj").write_text(TRIANGLE)
+
+
+@pytest.mark.parametrize(
+    ("name", "put", "fetched"),
+    [
+        ("broken link", lambda folder: (folder / "b.obj").symlink_to("nowhere.obj"), 1),
+        ("folder", lambda folder: (folder / "a.blend").mkdir(), 1),
+        ("long name", put_long_name, 2),
+        ("NUL", lambda folder: (folder / "n.obj").write_bytes(b"mtllib a\0b.mtl\nv 0 0 0"), 2),
+        ("long", lambda folder: (folder / "n.obj").write_text(f"mtllib {'a' * 5000}\n"), 2),
+        ("number", lambda folder: (folder / "n.gltf").write_text('{"buffers": [{"uri": 5}]}'), 2),
+        ("%00", lambda folder: (folder / "n.gltf").write_text('{"images": [{"uri": "a%00"}]}'), 2),
+    ],
+)
+def test_odd_names_in_a_folder_stop_no_other_file(
+    bank: Bank, tmp_path: Path, name: str, put: Callable[[Path], None], fetched: int
+) -> None:
+    folder = tmp_path / "meshes"
+    folder.mkdir()
+    (folder / "z.obj").write_text(TRIANGLE)
+    put(folder)
+    tally = add(bank, mesh_files([folder]), None, make_progress("plain"))
+    assert tally.outcomes == {"fetched": fetched}, name
+
+
+def test_a_file_that_cannot_be_read_is_refused_and_stops_no_other(
+    bank: Bank, tmp_path: Path
+) -> None:
+    (tmp_path / "good.stl").write_text("solid")
+    files = [tmp_path / "gone.stl", tmp_path / "good.stl"]
+    tally = add(bank, files, None, make_progress("plain"))
+    assert tally.outcomes == {"refused": 1, "fetched": 1}
+    assert "gone.stl" in tally.table()
+
+
+def test_a_full_disk_refuses_no_file(
+    bank: Bank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    (tmp_path / "good.stl").write_text("solid")
+    monkeypatch.setattr("shutil.copyfile", full)
+    with pytest.raises(OSError, match="No space left"):
+        add(bank, [tmp_path / "good.stl"], None, make_progress("plain"))
+
+
+def test_a_file_that_was_lost_is_put_back_by_adding_it_again(bank: Bank, tmp_path: Path) -> None:
+    (tmp_path / "cup.obj").write_text(TRIANGLE)
+    cup = (tmp_path / "cup.obj", "--source", "local", "--bank", bank.root)
+    run_cli("assets", "fetch", *cup)
+    (before,) = bank.records()
+    bank.file(before.file).unlink()
+    run_cli("assets", "fetch", "--bank", bank.root)
+    assert "add cup.obj with --source local again" in bank.read(before.id).refused
+    assert run_cli("assets", "fetch", *cup).stdout.split() == ["renewed", "1"]
+    assert bank.read(before.id) == before
+    assert model_path(bank, before).read_text() == TRIANGLE
+
+
+def test_a_licence_that_is_given_later_counts_and_one_that_is_not_changes_nothing(
+    bank: Bank, tmp_path: Path
+) -> None:
+    (tmp_path / "cup.obj").write_text(TRIANGLE)
+    cup = (tmp_path / "cup.obj", "--source", "local", "--bank", bank.root)
+    run_cli("assets", "fetch", *cup)
+    given = ("--licence", "cc_by", "--author", "Ada")
+    for words, said in ((given, "renewed"), (given, "known"), ((), "known")):
+        assert run_cli("assets", "fetch", *cup, *words).stdout.split() == [said, "1"]
+        (after,) = bank.records()
+        assert after.licence.attribution.startswith('"cup" by Ada, CC BY 4.0')
+    assert run_cli("assets", "fetch", *cup, "--licence", "own").stdout.split() == ["renewed", "1"]
+    assert next(bank.records()).licence == Licence(name="own")
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,8 @@ def work_through(
 ) -> Tally:
     """Give every asset to `step` and write back what it returns.
 
-    outcome : what to call success, by the result where that differs; workers : how many steps run at a time, in threads
+    outcome : what to call success, by the result where that differs
+    workers : how many steps run at a time, in threads
 
     An asset that `step` refuses by AssetError is written with the reason; where it may succeed
     yet (SourceError.passing) it stays as it is; SourceClosed ends the work.

@@ -84,8 +84,9 @@ def fetch(
         typer.Option("--resolution", help="BlenderKit: of textures; the closest there is"),
     ] = "2K",
     licence: Annotated[
-        Literal["own", "cc_zero", "cc_by"], typer.Option("--licence", help="of local files")
-    ] = "own",
+        Literal["own", "cc_zero", "cc_by"] | None,
+        typer.Option("--licence", help="of local files [default: own]"),
+    ] = None,
     author: Annotated[str, typer.Option("--author", help="of local files")] = "",
     judged: Judged = None,
     thumbnails: Annotated[

@@ -132,10 +132,18 @@ def fetch_thumbnails(
 
 
 def add_local(
-    bank: Bank, paths: Sequence[Path], licence: LicenceName, author: str, progress: Progress
+    bank: Bank,
+    paths: Sequence[Path],
+    licence: LicenceName | None,
+    author: str,
+    progress: Progress,
 ) -> Tally:
-    """Copy a user's own mesh files into the bank."""
-    return local.add(bank, local.mesh_files(paths), local.licence_of(licence, author), progress)
+    """Copy a user's own mesh files into the bank.
+
+    licence : None for `own`; without it and an author, files that the bank knows keep theirs
+    """
+    terms = local.licence_of(licence or "own", author) if licence or author else None
+    return local.add(bank, local.mesh_files(paths), terms, progress)
 
 
 def _server(bank: Bank, places: Places, progress: Progress) -> Server:

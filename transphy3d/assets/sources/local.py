@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
@@ -16,6 +17,7 @@ from transphy3d.assets.gather import Tally
 from transphy3d.assets.ids import safe_id
 from transphy3d.assets.store import keep, receiving
 from transphy3d.errors import AssetError
+from transphy3d.files import is_full
 from transphy3d.progress import Progress
 
 SOURCE = "local"
@@ -46,23 +48,41 @@ def mesh_files(paths: Sequence[Path]) -> list[Path]:
     return [file for path in paths for file in _expanded(path)]
 
 
-def add(bank: Bank, files: Sequence[Path], licence: Licence, progress: Progress) -> Tally:
-    """Copy files into the bank, each as an asset of its own; what cannot be read is left out."""
+def add(bank: Bank, files: Sequence[Path], licence: Licence | None, progress: Progress) -> Tally:
+    """Copy files into the bank, each as an asset of its own; what cannot be read is left out.
+
+    A file that the bank knows is put back where it was lost, and tried again if it was refused.
+    licence : None for the user's own, and for what known files have already
+    """
     tally = Tally()
     for done, path in enumerate(files):
         progress.frames(done, len(files))
         try:
-            asset = asset_of(bank, path, licence)
-        except AssetError as error:
+            asset = asset_of(bank, path, licence or licence_of("own", ""))
+        except (AssetError, OSError) as error:
+            if is_full(error):
+                raise
             tally.add("refused", str(error))
             progress.event("refused", file=str(path), reason=str(error))
             continue
-        known = bank.has(asset.id)
-        if not known:
-            bank.write(asset)
-        tally.add("known" if known else "fetched")
+        tally.add(_written(bank, asset, relicense=licence is not None))
     progress.frames(len(files), len(files))
     return tally
+
+
+def _written(bank: Bank, asset: AssetRecord, relicense: bool) -> str:
+    """Write a record, or what is new in it onto the one that the bank has; the outcome's name."""
+    with bank.locked():
+        if not bank.has(asset.id):
+            bank.write(asset)
+            return "fetched"
+        known = bank.read(asset.id)
+        licence = asset.licence if relicense else known.licence
+        renewed = replace(known, file=asset.file, licence=licence, refused="")
+        if renewed == known:
+            return "known"
+        bank.write(renewed)
+        return "renewed"
 
 
 def asset_of(bank: Bank, path: Path, licence: Licence) -> AssetRecord:
@@ -88,7 +108,9 @@ def asset_of(bank: Bank, path: Path, licence: Licence) -> AssetRecord:
 def _expanded(path: Path) -> Iterator[Path]:
     known = (*MESH_SUFFIXES, ARCHIVE)
     if path.is_dir():
-        inside = sorted(file for file in path.rglob("*") if file.suffix.lower() in known)
+        inside = sorted(
+            file for file in path.rglob("*") if file.suffix.lower() in known and file.is_file()
+        )
         if not inside:
             raise AssetError(f"{path}: holds no mesh file ({', '.join(known)})")
         yield from inside
@@ -105,7 +127,7 @@ def _store(bank: Bank, path: Path) -> StoredFile:
     if path.stat().st_size == 0 or size > MAX_BYTES:
         raise AssetError(f"{path}: has {size} bytes; 1 to {MAX_BYTES} are taken")
     suffix = path.suffix.lower()
-    with receiving(bank, path.name) as scratch:
+    with receiving(bank, SOURCE) as scratch:
         if named:
             pack({path.name: path.read_bytes()} | _contents(named), scratch)
             return keep(bank, scratch, ARCHIVE, member=path.name)
@@ -124,18 +146,25 @@ def _named_files(path: Path) -> dict[str, Path]:
     folder = path.parent.resolve()
     found = {}
     for name in finder(path) if finder else ():
-        file = (folder / name).resolve()
-        if file.is_relative_to(folder) and file.is_file():
+        if file := _file_in(folder, name):
             found[file.relative_to(folder).as_posix()] = file
     return found
+
+
+def _file_in(folder: Path, name: str) -> Path | None:
+    """The file of that name, if there is one in the resolved `folder`."""
+    try:
+        file = (folder / name).resolve()
+        return file if file.is_relative_to(folder) and file.is_file() else None
+    except (OSError, ValueError):  # a name that no file can have
+        return None
 
 
 def _named_by_obj(path: Path) -> Iterator[str]:
     """Material libraries, and the textures that these name last on their lines."""
     for library in _statements(path, "mtllib"):
         yield library
-        materials = path.parent / library
-        if materials.is_file():
+        if materials := _file_in(path.parent.resolve(), library):
             for value in _statements(materials, r"(?:map_\w+|bump|disp|norm|refl)"):
                 yield value
                 # Options may stand before the name.
@@ -152,7 +181,7 @@ def _named_by_gltf(path: Path) -> Iterator[str]:
     try:
         scene: Any = json.loads(path.read_bytes())
         parts = [*scene.get("buffers", []), *scene.get("images", [])]
-        names = [part["uri"] for part in parts if "uri" in part]
+        names = [part["uri"] for part in parts if isinstance(part.get("uri"), str)]
     except (ValueError, RecursionError, AttributeError, TypeError) as error:
         raise AssetError(f"{path}: is no glTF file ({error}); export it again") from None
     yield from (unquote(name) for name in names if not name.startswith("data:"))
