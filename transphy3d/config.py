@@ -111,6 +111,11 @@ class AcceptConfig(Section):
     vision_mass: Fraction = Field(
         0.5, description="share of its answers that must be a yes or no for it to have a vote"
     )
+    vision_no: Fraction = Field(
+        0.2,
+        description="probability of yes up to which its no to `one single object` or `a thing to "
+        "hold` sends an accepted asset to review",
+    )
 
 
 class BankConfig(Section):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -80,6 +82,30 @@ def test_the_model_alone_never_suffices_and_abstains_without_mass():
     assert ruling(vlm=says(transparent=1.0, mass=0.3)) == ("rejected", "opaque")
     agreed = {"vlm": says(reflective=0.9), "lexicon": says(reflective=0.6)}
     assert ruling(graph=says(), **agreed) == ("accepted", "reflective")
+
+
+def looks(mass: float = 1.0, **p_yes: float) -> Signal:
+    evidence = {f"p_yes.{topic}": p for topic, p in p_yes.items()}
+    evidence |= {f"mass.{topic}": mass for topic in p_yes}
+    return replace(says(transparent=0.9), evidence=evidence)
+
+
+@pytest.mark.parametrize("topic", ["single", "holdable"])
+def test_what_the_model_is_sure_is_no_single_thing_to_hold_is_left_to_a_person(topic):
+    glass = says(transparent=0.6)
+    verdict = fuse({GRAPH: glass, VISION: looks(**{topic: 0.05})}, DEFAULT)
+    assert (verdict.ruling, verdict.optical) == ("review", "transparent")
+    assert verdict.reasons[-1].startswith("Left to a person, for the pictures do not show ")
+    assert verdict.reasons[-1].endswith("(p 0.05).")
+    assert ruling(graph=glass, vlm=looks(**{topic: 0.3}))[0] == "accepted"
+    assert ruling(graph=glass, vlm=looks(mass=0.2, **{topic: 0.05}))[0] == "accepted"
+    lax = AcceptConfig(vision_no=0.01)
+    assert ruling(lax, graph=glass, vlm=looks(**{topic: 0.05}))[0] == "accepted"
+
+
+def test_an_objection_lifts_no_rejection():
+    room = replace(looks(single=0.0), transparent=0.0)
+    assert ruling(graph=says(), vlm=room) == ("rejected", "opaque")
 
 
 def test_nothing_said_is_rejected_and_nobody_asked_is_reviewed():

@@ -18,7 +18,6 @@ from transphy3d.jsonio import from_json, record, to_data
 
 REFLECTIVE = ("mirror", "glazed")
 DECIDING = ("transparent", *REFLECTIVE)
-CONDITIONS = ("single", "holdable")
 
 
 @record

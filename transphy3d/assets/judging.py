@@ -2,7 +2,7 @@
 
 A class is accepted on two votes, or on the graph's alone where much of the surface looks so. The
 names alone suffice where the file's format cannot say what it is made of. Any other single vote
-sends the asset to review.
+sends the asset to review, and so does a model that sees no single thing to hold.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from transphy3d.assets.bank import AssetRecord, Ruling, Signal, Verdict
+from transphy3d.assets.prompts import CONDITIONS, QUESTIONS
 from transphy3d.config import AcceptConfig
 from transphy3d.materials.spec import OpticalClass
 
@@ -68,11 +69,12 @@ def fuse(signals: Mapping[str, Signal], thresholds: AcceptConfig) -> Verdict:
     ruling, leading = _ruling(findings) if signals else ("review", None)
     optical: OpticalClass = leading.optical if leading else "opaque"
     least = 1.0 - max(finding.weight for finding in findings)
+    objections = _objections(signals.get(VISION), thresholds) if ruling == "accepted" else ()
     return Verdict(
-        ruling=ruling,
+        ruling="review" if objections else ruling,
         optical=optical,
         score=round(leading.weight if leading else least, 4),
-        reasons=_sentences(signals, findings) or ("No judge has seen it.",),
+        reasons=(*_sentences(signals, findings), *objections) or ("No judge has seen it.",),
     )
 
 
@@ -111,6 +113,25 @@ def _ruling(findings: list[Finding]) -> tuple[Ruling, Finding | None]:
     if doubtful:
         return "review", max(doubtful, key=lambda finding: finding.weight)
     return "rejected", None
+
+
+def _objections(vision: Signal | None, thresholds: AcceptConfig) -> tuple[str, ...]:
+    """What the model is sure is not so, though all that is dropped is; one sentence each."""
+    if vision is None:
+        return ()
+    said = {
+        question.finding: (
+            float(vision.evidence.get(f"p_yes.{question.topic}", 1.0)),
+            float(vision.evidence.get(f"mass.{question.topic}", 0.0)),
+        )
+        for question in QUESTIONS
+        if question.topic in CONDITIONS
+    }
+    return tuple(
+        f"Left to a person, for the pictures do not show {finding} (p {p:.2f})."
+        for finding, (p, mass) in said.items()
+        if p <= thresholds.vision_no and mass >= thresholds.vision_mass
+    )
 
 
 def _sentences(signals: Mapping[str, Signal], findings: list[Finding]) -> tuple[str, ...]:

@@ -62,6 +62,9 @@ QUESTIONS = (
     ),
 )
 
+# What only single things to hold pass: no class of theirs, but whether they can be dropped.
+CONDITIONS: tuple[Topic, ...] = ("single", "holdable")
+
 CATEGORIES = (
     *("ashtray", "ball", "beaker", "bottle", "bowl", "can", "candle holder", "clock", "cup"),
     *("decanter", "drinking glass", "electronics", "figurine", "flask", "food", "fork"),
