@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from chromium import BROWSER, Page
+from command_line import run_cli
 from PIL import Image
 
 from transphy3d.assets.bank import AssetRecord, Bank, Licence, Override, Signal, StoredFile, Verdict
@@ -252,6 +253,12 @@ def test_the_page_for_looking_needs_no_other_file(bank, tmp_path):
     assert [item["url"][:23] for item in jar["pictures"]] == ["data:image/jpeg;base64,"] * 2
     assert not re.search(r'(?:src|href)="(?!data:)', html)
     assert '"live": false' in html
+
+
+def test_a_folder_in_place_of_the_page_is_an_error(bank, tmp_path):
+    said = run_cli("assets", "review", "--static", tmp_path, "--bank", bank.root)
+    assert said.returncode == 3
+    assert "is a folder; name a file in it" in said.stderr
 
 
 def test_a_picture_that_cannot_be_opened_is_left_out_of_the_page_for_looking(bank, tmp_path):

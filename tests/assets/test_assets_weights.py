@@ -60,6 +60,13 @@ def test_an_incomplete_folder_names_what_is_missing(folder):
         locate(str(folder))
 
 
+@pytest.mark.parametrize("index", ['{"weight_map": {"a"', "{}", "[]", '{"weight_map": [1]}'])
+def test_a_damaged_index_is_named(folder, index):
+    (folder / "model.safetensors.index.json").write_text(index)
+    with pytest.raises(ModelError, match=r"index\.json: is damaged .*download it again"):
+        locate(str(folder))
+
+
 def test_an_empty_folder_is_no_model(tmp_path):
     with pytest.raises(ModelError, match=r"config\.json"):
         locate(str(tmp_path))

@@ -136,7 +136,10 @@ def _weight_files(folder: Path) -> list[str]:
     index = folder / "model.safetensors.index.json"
     if not index.is_file():
         return ["model.safetensors"]
-    return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    try:
+        return sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ModelError(f"{index}: is damaged ({error}); download it again") from None
 
 
 def _config(folder: Path) -> dict[str, Any]:

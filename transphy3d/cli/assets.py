@@ -309,6 +309,8 @@ def review(
 
     if not bank.is_dir():
         raise AssetError(f"bank {bank}: no such folder; set --bank, or fetch something first")
+    if static and static.is_dir():
+        raise AssetError(f"--static {static}: is a folder; name a file in it")
     if static:
         write_static(Bank(bank), static)
         print(static)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from transphy3d.errors import AssetError
 from transphy3d.progress import Style
 
 if TYPE_CHECKING:
@@ -27,8 +28,19 @@ DataPath = Annotated[
 ProgressStyle = Annotated[
     Style, typer.Option("--progress", help="bar, plain or json; auto: bar on a terminal")
 ]
+
+
+def _folder(path: Path) -> Path:
+    if path.is_file():
+        raise AssetError(f"bank {path}: is a file; name a folder with --bank")
+    return path
+
+
 BankFolder = Annotated[
-    Path, typer.Option("--bank", envvar="TRANSPHY3D_BANK", help="folder of the asset bank")
+    Path,
+    typer.Option(
+        "--bank", envvar="TRANSPHY3D_BANK", help="folder of the asset bank", callback=_folder
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 Retry = Annotated[bool, typer.Option("--retry", help="try sequences again that were set aside")]
