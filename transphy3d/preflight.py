@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -22,6 +23,8 @@ from transphy3d.scenes.rooms import ROOMS
 from transphy3d.scenes.sample import sample_scene
 from transphy3d.scenes.supports import SUPPORTS
 from transphy3d.wording import suggest
+
+log = logging.getLogger(__name__)
 
 
 def preflight(job: Job, cache: Path) -> None:
@@ -54,7 +57,8 @@ def preflight(job: Job, cache: Path) -> None:
 def check_bank(job: Job) -> None:
     """Raise JobError or AssetError for patterns, files and licences of the bank that do not do.
 
-    Every file that the job may draw is read.
+    Every file that the job may draw is read; assets that were imported as another class than they
+    are judged go to the log.
     """
     config = job.objects.bank
     bank = open_bank(config)
@@ -63,6 +67,14 @@ def check_bank(job: Job) -> None:
     check_patterns("objects.bank.categories", config.categories, categories)
     check_patterns("objects.bank.assets", config.assets, [asset.id for asset in records])
     drawn = select(config)
+    if others := [asset.id for asset in drawn if asset.imported_as_another]:
+        log.warning(
+            "bank %s: %d of its assets, as %s, were imported as another class than they are judged "
+            "now, so their parts are of that; run `transphy3d assets import`",
+            config.folder,
+            len(others),
+            others[0],
+        )
     for asset in drawn:
         build_asset(bank_ref(asset, bank), job.objects.segments, bank.root)
     if job.run.keep_blend and (kept := locked(drawn)):

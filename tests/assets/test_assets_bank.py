@@ -115,6 +115,22 @@ def test_another_file_forgets_what_was_made_of_the_one_before() -> None:
     assert (changed.verdict, changed.override, changed.refused) == (None, said, "")
 
 
+def test_ids_that_are_named_twice_count_once(bank: Bank) -> None:
+    for name in ("a", "b", "c"):
+        bank.write(asset(name))
+    named = bank.chosen(["local-c", "local-a", "local-c"])
+    assert [one.name for one in named] == ["c", "a"]
+    assert [one.name for one in bank.chosen(())] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("words", [("list",), ("fetch",), ("review",), ("judge",)])
+def test_a_file_in_place_of_the_bank_is_an_error(tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "bank").write_text("no folder")
+    said = run_cli("assets", *words, "--bank", tmp_path / "bank")
+    assert said.returncode == 3
+    assert "is a file; name a folder with --bank" in said.stderr
+
+
 # Working through
 
 

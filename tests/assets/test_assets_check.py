@@ -12,7 +12,7 @@ import pytest
 from command_line import run_cli
 
 from transphy3d.assets.archives import model_path
-from transphy3d.assets.bank import AssetRecord, Bank, Imported, Licence
+from transphy3d.assets.bank import AssetRecord, Bank, Imported, Licence, Override
 from transphy3d.assets.check import check_bank
 from transphy3d.assets.store import keep, keep_thumbnail, receiving
 
@@ -78,6 +78,21 @@ def test_a_whole_bank_has_no_faults(bank: Bank) -> None:
     assert check_bank(bank) == []
 
 
+def judge_otherwise(bank: Bank) -> None:
+    """A person's word for another class than the one that the parts were made for."""
+    import_from_another_file(bank)
+    done = bank.read(NAME).imported
+    assert done
+    said = Override(ruling="accepted", optical="reflective")
+    relabel(bank, imported=replace(done, judged="transparent"), override=said)
+
+
+def add_again(bank: Bank) -> None:
+    """The same file under another id, both accepted."""
+    relabel(bank, override=Override(ruling="accepted", optical="transparent"))
+    bank.write(replace(bank.read(NAME), id="local-cup-2", thumbnail=None))
+
+
 FAULTS: dict[str, tuple[Callable[[Bank], object], str, str]] = {
     "missing": (lambda bank: file_of(bank).unlink(), NAME, "is missing"),
     "longer": (lambda bank: file_of(bank).write_bytes(b"PK"), NAME, "has 2 bytes, not"),
@@ -104,6 +119,8 @@ FAULTS: dict[str, tuple[Callable[[Bank], object], str, str]] = {
     "no page": (lambda bank: relicense(bank, url=""), NAME, "names no page"),
     "no licence": (lambda bank: relicense(bank, name="unknown"), NAME, "no known licence"),
     "imported": (import_from_another_file, NAME, "was imported from another file"),
+    "another class": (judge_otherwise, NAME, "is reflective, but was imported as something else"),
+    "twice": (add_again, "local-cup-2", f"has the same file as {NAME}; reject one"),
     "stray": (
         lambda bank: (bank.downloads / "stray.blend").write_bytes(b"x"),
         "downloads/stray.blend",
@@ -127,6 +144,17 @@ def test_every_fault_is_found_and_named(bank: Bank, name: str) -> None:
     spoil, place, what = FAULTS[name]
     spoil(bank)
     assert any(fault.place == place and what in fault.what for fault in check_bank(bank))
+
+
+@pytest.mark.parametrize("spoil", [judge_otherwise, add_again])
+def test_what_no_scene_can_draw_needs_no_class_and_no_file_of_its_own(
+    bank: Bank, spoil: Callable[[Bank], None]
+) -> None:
+    spoil(bank)
+    before = len(check_bank(bank))
+    for asset in list(bank.records())[-1:]:
+        bank.write(replace(asset, override=Override(ruling="rejected", optical="opaque")))
+    assert len(check_bank(bank)) == before - 1
 
 
 def test_without_hashes_a_changed_content_passes(bank: Bank) -> None:

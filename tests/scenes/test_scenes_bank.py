@@ -218,6 +218,21 @@ def test_a_blend_is_not_kept_where_it_would_hold_a_mesh_that_must_not_be_passed_
         preflight(Job.model_validate(keeping), tmp_path)
 
 
+def test_assets_that_were_imported_as_another_class_than_they_are_judged_are_told(
+    bank: Bank, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for record in list(bank.records()):
+        assert record.imported
+        bank.write(replace(record, imported=replace(record.imported, judged="transparent")))
+    preflight(bank_job(bank), tmp_path)
+    assert not caplog.messages
+    steel = Override(ruling="accepted", optical="reflective")
+    bank.write(replace(bank.read("vase-1"), override=steel))
+    preflight(bank_job(bank), tmp_path)
+    (said,) = caplog.messages
+    assert "1 of its assets, as vase-1, were imported as another class" in said
+
+
 def test_classes_are_drawn_by_the_jobs_weights_however_many_assets_have_them(bank: Bank) -> None:
     even = bank_job(bank, {"optical": {"transparent": 1, "reflective": 1}, "count": (20, 20)})
     names = [item.asset.name for k in range(6) for item in scene(even, k).objects]

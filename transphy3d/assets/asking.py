@@ -70,8 +70,7 @@ def askable(bank: Bank, ids: Sequence[str]) -> list[AssetRecord]:
 
     Raises AssetError for an id that the bank does not have.
     """
-    records = [bank.read(asset) for asset in ids] if ids else list(bank.records())
-    return [a for a in records if not a.refused and (a.thumbnail or a.views or a.file)]
+    return [a for a in bank.chosen(ids) if not a.refused and (a.thumbnail or a.views or a.file)]
 
 
 def ask_bank(bank: Bank, assets: Sequence[AssetRecord], how: Asking, progress: Progress) -> Asked:

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import fcntl
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -191,6 +191,11 @@ class AssetRecord:
         judged = self.override or self.verdict
         return judged.optical if judged else "opaque"
 
+    @property
+    def imported_as_another(self) -> bool:
+        """Whether it is accepted, and its parts were made for another class than it is of now."""
+        return self.imported is not None and self.accepted and self.imported.judged != self.optical
+
 
 @dataclass(frozen=True)
 class Bank:
@@ -243,6 +248,10 @@ class Bank:
     def records(self) -> Iterator[AssetRecord]:
         """All records, in the order of their ids. Raises AssetError for a damaged one."""
         return (self.read(asset) for asset in self.ids())
+
+    def chosen(self, ids: Sequence[str]) -> list[AssetRecord]:
+        """The records of these ids, each once, or all. Raises AssetError for an unknown one."""
+        return [self.read(asset) for asset in dict.fromkeys(ids or self.ids())]
 
     def read(self, asset: str) -> AssetRecord:
         """One record. Raises AssetError, with the nearest id, if there is none."""

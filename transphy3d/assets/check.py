@@ -38,6 +38,7 @@ def check_bank(bank: Bank, hashes: bool = True) -> list[Fault]:
             faults.append(Fault(name, str(error)))
     for asset in assets:
         faults += [Fault(asset.id, what) for what in _asset_faults(bank, asset, hashes)]
+    faults += _doubles(assets)
     return faults + [Fault(path, "belongs to no asset") for path in _strays(bank, assets)]
 
 
@@ -56,6 +57,18 @@ def _asset_faults(bank: Bank, asset: AssetRecord, hashes: bool) -> Iterator[str]
         yield from _file_faults(bank, stored, hashes)
     if asset.imported and asset.file and asset.imported.source_sha256 != asset.file.sha256:
         yield "was imported from another file than it has now; run `assets import` again"
+    if asset.imported_as_another and not asset.refused:
+        yield f"is {asset.optical}, but was imported as something else; run `assets import` again"
+
+
+def _doubles(assets: list[AssetRecord]) -> Iterator[Fault]:
+    """Accepted assets with the file of another: drawn twice as often, and in either split."""
+    first: dict[str, str] = {}
+    for asset in assets:
+        if asset.file and asset.accepted and not asset.refused:
+            other = first.setdefault(asset.file.sha256, asset.id)
+            if other != asset.id:
+                yield Fault(asset.id, f"has the same file as {other}; reject one of them")
 
 
 def _licence_faults(asset: AssetRecord) -> Iterator[str]:

@@ -27,8 +27,7 @@ def pending(bank: Bank, ids: Sequence[str], everything: bool, again: bool) -> li
     ids : only these; everything : not only accepted ones; again : also done and refused ones
     Raises AssetError, with the nearest id, for an id that the bank lacks.
     """
-    records = [bank.read(asset) for asset in ids] if ids else list(bank.records())
-    wanted = [r for r in records if r.file and (ids or everything or r.accepted)]
+    wanted = [r for r in bank.chosen(ids) if r.file and (ids or everything or r.accepted)]
     return wanted if again else [r for r in wanted if not r.refused and not is_current(bank, r)]
 
 

@@ -22,8 +22,7 @@ def pending(bank: Bank, ids: Sequence[str], again: bool) -> list[AssetRecord]:
     refused
     Raises AssetError for an id that the bank does not have.
     """
-    records = [bank.read(asset) for asset in ids] if ids else list(bank.records())
-    fetched = [asset for asset in records if asset.file is not None]
+    fetched = [asset for asset in bank.chosen(ids) if asset.file is not None]
     return [a for a in fetched if again or not ((a.refused and not ids) or _current(a))]
 
 
@@ -58,8 +57,7 @@ def inspect_bank(
 def judge_bank(bank: Bank, ids: Sequence[str], thresholds: AcceptConfig) -> Tally:
     """Write the verdicts that the signals of these assets, or of all, come to; count them."""
     tally = Tally()
-    records = [bank.read(asset) for asset in ids] if ids else list(bank.records())
-    for asset in records:
+    for asset in bank.chosen(ids):
         if not asset.signals or asset.refused:
             tally.add("unjudged", asset.refused or "no signal; run `transphy3d assets inspect`")
             continue

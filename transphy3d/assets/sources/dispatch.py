@@ -82,8 +82,7 @@ def pending(
 
     A record that was refused is tried again if it is named or `again` is set.
     """
-    assets = [bank.read(name) for name in ids] if ids else bank.records()
-    chosen = [asset for asset in assets if wanted.matches(asset)]
+    chosen = [asset for asset in bank.chosen(ids) if wanted.matches(asset)]
     return [
         asset
         for asset in chosen
