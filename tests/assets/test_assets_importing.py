@@ -257,6 +257,11 @@ item.keyframe_insert("location", frame=1)
 item.location.x = 1
 item.keyframe_insert("location", frame=9)
 save("animated.blend")
+bpy.ops.export_scene.fbx(filepath=str(folder / "moving.fbx"))
+item = new()
+item.keyframe_insert("location", frame=1)
+item.keyframe_insert("location", frame=9)
+bpy.ops.export_scene.fbx(filepath=str(folder / "still.fbx"))
 """
 
 
@@ -273,6 +278,15 @@ def test_a_script_in_a_blend_does_not_run(bank: Bank, blends: Path) -> None:
     _, asset = imported(bank, added(bank, blends / "script.blend"))
     assert extent(asset) == pytest.approx([0.05] * 3, abs=1e-6)
     assert not (blends / "ran").exists()
+
+
+def test_an_fbx_file_that_moves_is_refused_and_one_with_curves_of_one_value_is_not(
+    bank: Bank, blends: Path
+) -> None:
+    _, asset = imported(bank, added(bank, blends / "still.fbx"))
+    assert extent(asset) == pytest.approx([0.05] * 3, abs=1e-6)
+    with pytest.raises(AssetError, match="its file holds an animation"):
+        imported(bank, added(bank, blends / "moving.fbx"))
 
 
 def bad_files(folder: Path) -> dict[str, str]:

@@ -18,6 +18,7 @@ from typing import Any
 import bpy
 import numpy as np
 
+from transphy3d.blender.fbx_motion import fbx_moves
 from transphy3d.blender.importers import Shown, limit_process, open_file, shown_meshes
 from transphy3d.blender.inspect_materials import inspect_scene
 from transphy3d.blender.process import failure, run
@@ -83,14 +84,15 @@ def _uv(mesh: Any, loops: Any) -> Any:
     return _floats(layer.uv, "vector", (len(mesh.loops), 2)).astype(np.float32)[loops]
 
 
-def moves(scene: Any) -> list[str]:
-    """What moves or deforms in a scene: its shape here is one of many, or none."""
+def moves(scene: Any, source: Path) -> list[str]:
+    """What moves or deforms in the scene of a file: its shape here is one of many, or none."""
     shown = [item for item in scene.objects if item.type in {"MESH", "ARMATURE"}]
     found = {
         "a rig": any(item.type == "ARMATURE" for item in shown),
         "shape keys": any(getattr(item.data, "shape_keys", None) for item in shown),
         "particles": any(item.particle_systems for item in shown if item.type == "MESH"),
-        "an animation": any(action.fcurves for action in bpy.data.actions),
+        "an animation": any(action.fcurves for action in bpy.data.actions)
+        or (source.suffix.lower() == ".fbx" and fbx_moves(source)),
     }
     return [what for what, is_there in found.items() if is_there]
 
@@ -116,7 +118,7 @@ def main(arguments: list[str]) -> int:
     limit_process()
     try:
         scene = open_file(source)
-        save(list(meshes(scene)), moves(scene), out)
+        save(list(meshes(scene)), moves(scene, source), out)
         for path in report:
             write_text(path, to_json(inspect_scene(scene, source.parent)))
     except Exception as error:  # whatever bpy raises becomes one line for the caller
