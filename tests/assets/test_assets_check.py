@@ -146,6 +146,19 @@ def test_every_fault_is_found_and_named(bank: Bank, name: str) -> None:
     assert any(fault.place == place and what in fault.what for fault in check_bank(bank))
 
 
+def test_two_models_of_one_archive_are_two_files(bank: Bank) -> None:
+    relabel(bank, override=Override(ruling="accepted", optical="transparent"))
+    with receiving(bank, "set.zip") as scratch:
+        with zipfile.ZipFile(scratch, "w") as archive:
+            archive.writestr("cup.obj", "v 0 0 0")
+            archive.writestr("lid.obj", "v 0 0 0")
+        cup = keep(bank, scratch, ".zip", "cup.obj")
+    cups = replace(bank.read(NAME), thumbnail=None)
+    bank.write(replace(cups, id="local-one", file=cup))
+    bank.write(replace(cups, id="local-two", file=replace(cup, member="lid.obj")))
+    assert check_bank(bank) == []
+
+
 @pytest.mark.parametrize("spoil", [judge_otherwise, add_again])
 def test_what_no_scene_can_draw_needs_no_class_and_no_file_of_its_own(
     bank: Bank, spoil: Callable[[Bank], None]

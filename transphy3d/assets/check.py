@@ -63,10 +63,11 @@ def _asset_faults(bank: Bank, asset: AssetRecord, hashes: bool) -> Iterator[str]
 
 def _doubles(assets: list[AssetRecord]) -> Iterator[Fault]:
     """Accepted assets with the file of another: drawn twice as often, and in either split."""
-    first: dict[str, str] = {}
+    first: dict[tuple[str, str], str] = {}
     for asset in assets:
         if asset.file and asset.accepted and not asset.refused:
-            other = first.setdefault(asset.file.sha256, asset.id)
+            # One archive may hold several models.
+            other = first.setdefault((asset.file.sha256, asset.file.member), asset.id)
             if other != asset.id:
                 yield Fault(asset.id, f"has the same file as {other}; reject one of them")
 
