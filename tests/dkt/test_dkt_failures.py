@@ -2,14 +2,19 @@
 
 import errno
 import os
+import re
 import shutil
 import signal
+import subprocess
 import sys
+import time
 
 import dkt_run
+import h5py
 import pytest
 import tiny_dkt
 import torch
+from command_line import COMMAND_TIMEOUT_SECONDS, command, run_cli
 from synthetic import make
 
 from transphy3d.dkt.model.wan import make_context
@@ -80,6 +85,53 @@ def test_a_signal_lets_the_step_end_saves_it_and_the_run_goes_on(root, whole, tm
     assert signal.getsignal(number) is before
     train(job, out, make_progress("json"))
     assert losses(out) == losses(whole)
+
+
+def test_a_signal_to_the_whole_group_leaves_workers_to_end_the_step(root, tmp_path):
+    dkt_run.job(root)
+    out = tmp_path / "run"
+    changes = ("run.workers=2", "run.steps=100000", "run.save_every=100000", *QUIET)
+    sets = [word for change in changes for word in ("--set", change)]
+    process = subprocess.Popen(
+        command("dkt", "train", root / "job-4-0.0.yaml", "--out", out, *sets),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not losses(out):
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGTERM)
+    _, said = process.communicate(timeout=COMMAND_TIMEOUT_SECONDS)
+    assert process.returncode == 75, said
+    assert "SIGTERM received" in said
+    assert len(checkpoint.found(out)) == 1
+
+
+def damage(path):
+    """Spoil every frame's colours, in place."""
+    with h5py.File(path) as file:
+        rgb = file["000000/rgb"].id
+        places = [rgb.get_chunk_info(n) for n in range(rgb.get_num_chunks())]
+    data = bytearray(path.read_bytes())
+    for place in places:
+        data[place.byte_offset : place.byte_offset + place.size] = b"?" * place.size
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_damaged_data_are_one_line_and_end_the_process(root, tmp_path, workers):
+    make(tmp_path / "000000.h5", frames=10)
+    damage(tmp_path / "000000.h5")
+    dkt_run.job(root)
+    changes = (f"run.workers={workers}", f"data=[{{path: {tmp_path}}}]", *QUIET)
+    sets = [word for change in changes for word in ("--set", change)]
+    said = run_cli("dkt", "train", root / "job-4-0.0.yaml", "--out", tmp_path / "run", *sets)
+    assert said.returncode == 7
+    (line,) = [line for line in said.stderr.splitlines() if "000000.h5" in line]
+    assert re.search(r"000000\.h5: sequence 000000 channel 'rgb' frame \d is damaged", line)
+    assert "Traceback" not in said.stderr
 
 
 def test_a_full_disk_keeps_the_checkpoints_before(root, whole, tmp_path, monkeypatch):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from transphy3d.shards.draws import Batches
 from transphy3d.shards.reader import open_dataset
 from transphy3d.shards.recording import Recording
 from transphy3d.shards.torch_clips import Clips, Item, Mixture
+from transphy3d.signals import STOP_SIGNALS
 
 CHANNELS: dict[Task, tuple[str, ...]] = {"depth": ("rgb", "disparity"), "normal": ("rgb", "normal")}
 
@@ -103,8 +105,39 @@ def make_loader(
         clips,
         batch_sampler=batches,
         num_workers=job.run.workers,
-        persistent_workers=job.run.workers > 0,
+        worker_init_fn=_ignore_stops,
     )
+
+
+def _ignore_stops(_: int) -> None:
+    """In a worker: torchrun and Slurm signal it too, and its rank needs clips to end its step."""
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def read_batches(loader: DataLoader[Any]) -> Iterator[Item]:
+    """The batches of a loader.
+
+    Raises what a clip raises, a ShardError in one line also where a worker sends its traceback.
+    """
+    try:
+        yield from loader
+        return
+    except Exception as error:
+        failure = _detached(error)
+    raise failure
+
+
+def _detached(error: Exception) -> Exception:
+    """The error without frames, and of a ShardError only what it says, not a worker's traceback.
+
+    Frames hold the loader's iterator, with which alone its workers end, and a process does not end
+    before its workers.
+    """
+    if isinstance(error, ShardError):
+        error.args = (str(error).strip().rpartition("ShardError: ")[2],)
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def picture(batch: Item) -> torch.Tensor:

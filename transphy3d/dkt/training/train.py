@@ -9,7 +9,14 @@ import torch
 
 from transphy3d.dkt.config import TrainingJob
 from transphy3d.dkt.training import checkpoint
-from transphy3d.dkt.training.data import batch_sizes, known, make_loader, picture, target
+from transphy3d.dkt.training.data import (
+    batch_sizes,
+    known,
+    make_loader,
+    picture,
+    read_batches,
+    target,
+)
 from transphy3d.dkt.training.latents import encode_pixels
 from transphy3d.dkt.training.log import TrainingLog, open_log
 from transphy3d.dkt.training.pace import Pace
@@ -83,14 +90,13 @@ def _score(trainer: Trainer, validation: Validation, log: TrainingLog | None) ->
 def run_steps(trainer: Trainer, pace: Pace | None = None) -> Iterator[tuple[int, float]]:
     """Make the steps that are left; yields (step, loss over all ranks) after each.
 
-    Raises RunError for a loss or gradient that is not finite.
+    Raises RunError for a loss or gradient that is not finite, ShardError for damaged data.
     """
     job, ranks = trainer.job, trainer.accelerator.num_processes
     rank = trainer.accelerator.process_index
     batches = Batches(batch_sizes(job.clips), job.run.steps, job.seed, trainer.step, rank, ranks)
-    for draws, batch in zip(
-        batches, make_loader(job, trainer.clips, trainer.step, rank, ranks), strict=True
-    ):
+    loader = make_loader(job, trainer.clips, trainer.step, rank, ranks)
+    for draws, batch in zip(batches, read_batches(loader), strict=True):
         numbers = [draw.number for draw in draws]
         loss = make_step(trainer, batch, numbers)
         if pace:
