@@ -103,6 +103,8 @@ def test_the_real_job_fits_where_it_should(real_base):
     hours = budget.flops(budget.steps) + budget.flops(budget.encodings)
     assert f"{hours / 1e14 / 3600:9.2f} h" in next(line for line in lines if "1000 steps" in line)
     assert "1 clip of 5 frames" in next(line for line in lines if "activations" in line)
+    disk = next(line for line in lines if "being written" in line)
+    assert f"{6 * budget.checkpoint_bytes / GB:9.2f} GB" in disk and "3 best, the last 2" in disk
 
 
 def test_spreading_saves_memory_and_caching_saves_work(real_base):

@@ -6,6 +6,7 @@ import dkt_run
 import numpy as np
 import pytest
 import torch
+from synthetic import meta, render, write
 
 from transphy3d.dkt.config import load_training_job
 from transphy3d.dkt.training import checkpoint
@@ -20,6 +21,7 @@ from transphy3d.dkt.training.data import (
 from transphy3d.dkt.training.log import read_log
 from transphy3d.dkt.training.train import run_steps, train
 from transphy3d.dkt.training.trainer import make_trainer
+from transphy3d.dkt.training.validate import open_held_out
 from transphy3d.errors import JobError, ModelError
 from transphy3d.progress import make_progress
 from transphy3d.shards.draws import Draw
@@ -88,11 +90,48 @@ def test_validation_writes_metrics_and_ranks_checkpoints(whole):
     assert scored[0].score == min(line["rel"] for line in lines)
 
 
-def test_only_the_best_and_the_last_checkpoints_are_kept(tmp_path):
-    for step, score in enumerate((0.5, 0.1, 0.3, None, 0.4), 1):
+def test_only_the_best_and_the_last_two_checkpoints_are_kept(tmp_path):
+    for step, score in enumerate((0.5, 0.1, 0.3, 0.6, None, 0.4), 1):
         checkpoint.save(tmp_path, checkpoint.Stored(step, {"a": torch.zeros(1)}, {}, {}), score)
     checkpoint.prune(tmp_path, keep=2)
-    assert [c.step for c in checkpoint.found(tmp_path)] == [2, 3, 5]
+    assert [c.step for c in checkpoint.found(tmp_path)] == [2, 3, 5, 6]
+
+
+def test_without_validation_a_checkpoint_is_kept_before_the_last(root):
+    job = dkt_run.job(root, "validation.path=null", steps=6)
+    train(job, root / "unscored", make_progress("json"))
+    assert [c.step for c in checkpoint.found(root / "unscored")] == [4, 6]
+
+
+def without_truth(path):
+    """A sequence of ten frames in which no depth and no normal is known."""
+    record = meta(frames=10, index=5)
+    unknown = ("depth", "normal")
+    frames = [{k: v * (k not in unknown) for k, v in each.items()} for each in render(record)]
+    write(path, record, frames)
+
+
+@pytest.mark.parametrize("task", ["depth", "normal"])
+def test_held_out_clips_without_truth_are_left_out_of_the_scores(root, tmp_path, task):
+    shutil.copytree(root / "shards", tmp_path / "mixed")
+    without_truth(tmp_path / "mixed/000005.h5")
+    held_out = (f"validation.path={tmp_path / 'mixed'}", "validation.clips=3", f"task={task}")
+    train(dkt_run.job(root, *held_out), tmp_path / "run", make_progress("json"))
+    line = next(line for line in read_log(tmp_path / "run") if "validation_loss" in line)
+    assert line["scored_clips"] == 2
+    assert np.isfinite(line["validation_loss"])
+    assert np.isfinite(line["rel" if task == "depth" else "mean_angle"])
+    without_truth(tmp_path / "bare/000005.h5")
+    bare = dkt_run.job(root, f"validation.path={tmp_path / 'bare'}", f"task={task}")
+    with pytest.raises(JobError, match=r"validation\.path: .*bare: no truth counts in its 1 clip "):
+        train(bare, tmp_path / "none", make_progress("json"))
+    assert not checkpoint.found(tmp_path / "none")
+
+
+def test_far_truth_that_is_left_out_may_leave_a_clip_without_a_score(root):
+    near = dkt_run.job(root, "validation.max_depth=0.05")
+    with pytest.raises(JobError, match=r"max_depth: 0\.05; raise it or set null"):
+        open_held_out(near)
 
 
 def test_clips_become_pictures_and_targets_within_one(root):

@@ -130,7 +130,7 @@ class RunConfig(Section):
 
     steps: Count = Field(70_000, description="optimiser steps")
     save_every: Count = Field(500, description="steps from one checkpoint to the next")
-    keep: Count = Field(3, description="best checkpoints that are kept, beside the last")
+    keep: Count = Field(3, description="best checkpoints that are kept, beside the last two")
     workers: Annotated[int, Field(ge=0)] = Field(4, description="processes that read clips, a rank")
     checkpointing: bool = Field(True, description="recompute activations to save memory")
     sharding: Literal["none", "full"] = Field(

@@ -15,6 +15,7 @@ from diffusers import AutoencoderKLWan, WanTransformer3DModel
 from transphy3d.dkt.config import TrainingJob
 from transphy3d.dkt.model import lora, original
 from transphy3d.dkt.model.model import DTYPES
+from transphy3d.dkt.training import checkpoint
 from transphy3d.dkt.training.data import batch_sizes, frames_of
 from transphy3d.dkt.training.step_cost import Batch, Cost, Training, encoding_cost, step_cost
 from transphy3d.shards.draws import Batches
@@ -202,12 +203,12 @@ def _saving(budget: Budget) -> str:
 
 
 def _disk(budget: Budget) -> Iterator[str]:
-    kept = budget.job.run.keep + 1
+    most = budget.job.run.keep + checkpoint.LAST + 1
     yield "disk"
     yield _row("a checkpoint", budget.checkpoint_bytes / GB, "GB")
     yield _row(
         "checkpoints",
-        (kept + 1) * budget.checkpoint_bytes / GB,
+        most * budget.checkpoint_bytes / GB,
         "GB",
-        f"the {budget.job.run.keep} best, the last, and one that is being written",
+        f"the {budget.job.run.keep} best, the last {checkpoint.LAST}, and one being written",
     )

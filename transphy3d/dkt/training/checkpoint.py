@@ -27,6 +27,8 @@ from transphy3d.errors import DiskFull, RunError
 from transphy3d.files import fsync, is_full, scratch_name, write_json
 
 FOLDER = "checkpoints"
+# A damaged last one must have another before it.
+LAST = 2
 DAMAGE = (OSError, ValueError, KeyError, RuntimeError, pickle.UnpicklingError, SafetensorError)
 
 
@@ -156,9 +158,9 @@ def best(checkpoints: list[Checkpoint]) -> list[Checkpoint]:
 
 
 def prune(root: Path, keep: int) -> None:
-    """Remove all but the last checkpoint and the `keep` best ones."""
+    """Remove all but the LAST checkpoints and the `keep` best ones."""
     all_of_them = found(root)
-    kept = {c.path for c in [*best(all_of_them)[:keep], *all_of_them[-1:]]}
+    kept = {c.path for c in [*best(all_of_them)[:keep], *all_of_them[-LAST:]]}
     for checkpoint in all_of_them:
         if checkpoint.path not in kept:
             shutil.rmtree(checkpoint.path)

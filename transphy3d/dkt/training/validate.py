@@ -28,9 +28,11 @@ from transphy3d.dkt.training.latents import encode_pixels
 from transphy3d.dkt.training.log import TrainingLog
 from transphy3d.dkt.training.panels import Panels, depth_panels, normal_panels
 from transphy3d.dkt.training.step import Encoded
+from transphy3d.errors import JobError
 from transphy3d.preview.colour import Picture
 from transphy3d.shards.draws import Draw, generator
 from transphy3d.shards.torch_clips import Clips, Item
+from transphy3d.wording import plural
 
 NOISE_STREAM = 12
 LEVELS = (0.9, 0.7, 0.5, 0.3, 0.1)
@@ -96,17 +98,9 @@ class Validation:
 
     @staticmethod
     def of(job: TrainingJob, vae: AutoencoderKLWan, context: Context) -> Validation | None:
-        """The job's validation; None if it has none."""
-        if job.validation.path is None:
-            return None
-        channels = (*CHANNELS[job.task], "depth") if job.task == "depth" else CHANNELS[job.task]
-        clips = Clips(
-            job.validation.path,
-            frames=frames_of(job.validation.latents),
-            size=job.clips.size,
-            channels=channels,
-        )
-        return Validation(job, vae, context, clips)
+        """The job's validation; None if it has none. Raises as `open_held_out` does."""
+        clips = open_held_out(job)
+        return Validation(job, vae, context, clips) if clips else None
 
     @torch.no_grad()
     def score(
@@ -122,7 +116,8 @@ class Validation:
         """The figure that checkpoints are ranked by, lower is better: REL, or mean degrees.
 
         Each rank looks at its share of the clips, writes their pictures and videos into the run's
-        folder, and learns the figures of all. log : gets them, on the first rank
+        folder, and learns the figures of all, of which scores leave out clips without a pixel that
+        counts. log : gets them and how many clips were scored, on the first rank
         """
         network.eval()
         looks = self._share(network, rank, ranks)
@@ -147,9 +142,11 @@ class Validation:
         return Look(item, self._predicted(network, clip, number), self._loss(network, clip, number))
 
     def _figures(self, look: Look) -> dict[str, float]:
-        protocol = Protocol(max_depth=self.job.validation.max_depth)
+        counts = _counting(look.item, self.job)
+        if not counts.any():
+            return {"validation_loss": look.loss}
         depth = self.job.task == "depth"
-        found = _depth_figures(look, protocol) if depth else _normal_figures(look)
+        found = _depth_figures(look, counts) if depth else _normal_figures(look, counts)
         return found | {"validation_loss": look.loss}
 
     def _shown(self, look: Look) -> gallery.Shown:
@@ -196,14 +193,47 @@ def _noise(number: int, like: torch.Tensor) -> torch.Tensor:
     return torch.from_numpy(drawn).to(like)
 
 
+def open_held_out(job: TrainingJob) -> Clips | None:
+    """The clips that the job's validation looks at; None if it has none.
+
+    Raises ShardError for data that are missing or too short, JobError if no pixel of them counts.
+    """
+    if job.validation.path is None:
+        return None
+    channels = (*CHANNELS[job.task], "depth") if job.task == "depth" else CHANNELS[job.task]
+    clips = Clips(
+        job.validation.path,
+        frames=frames_of(job.validation.latents),
+        size=job.clips.size,
+        channels=channels,
+    )
+    held_out = (clips[Draw(number)] for number in range(job.validation.clips))
+    if not any(_counting(item, job).any() for item in held_out):
+        raise JobError(
+            f"validation.path: {job.validation.path}: no truth counts in its "
+            f"{plural(job.validation.clips, 'clip')} with validation.max_depth: "
+            f"{job.validation.max_depth}; raise it or set null, or name other held-out data"
+        )
+    return clips
+
+
+def _counting(item: Item, job: TrainingJob) -> NDArray[np.bool_]:
+    """(F, H, W) pixels of a clip whose truth is known and near enough to count."""
+    if job.task == "normal":
+        return np.asarray((item["normal"] != 0).any(1).numpy())
+    return counting(item["depth"][:, 0].numpy(), Protocol(max_depth=job.validation.max_depth))
+
+
 def _mean(figures: list[dict[str, float]]) -> dict[str, float]:
-    return {name: float(np.mean([each[name] for each in figures])) for name in figures[0]}
+    """The mean of each figure over the clips that have it, and of how many clips have all."""
+    names = max(figures, key=len)
+    means = {name: float(np.mean([f[name] for f in figures if name in f])) for name in names}
+    return means | {"scored_clips": sum(len(each) == len(names) for each in figures)}
 
 
-def _depth_figures(look: Look, protocol: Protocol) -> dict[str, float]:
+def _depth_figures(look: Look, mask: NDArray[np.bool_]) -> dict[str, float]:
     """Scores of a clip, and the REL of what needs no model."""
-    truth = look.depth
-    mask = counting(truth, protocol)
+    truth, protocol = look.depth, Protocol()
 
     def scored(disparity: NDArray[Any]) -> DepthScores:
         return depth_scores(disparity, truth, mask, protocol)
@@ -219,9 +249,8 @@ def _depth_figures(look: Look, protocol: Protocol) -> dict[str, float]:
     }
 
 
-def _normal_figures(look: Look) -> dict[str, float]:
+def _normal_figures(look: Look, known: NDArray[np.bool_]) -> dict[str, float]:
     truth = look.normal
-    known = (truth != 0).any(-1)
     constant = np.broadcast_to(common_direction(truth), truth.shape)
     return {
         "mean_angle": normal_scores(look.normals, truth, known).mean,
