@@ -1,6 +1,8 @@
 """What goes wrong on clusters: a clear error, and a run that goes on."""
 
+import dataclasses
 import errno
+import json
 import os
 import re
 import shutil
@@ -15,7 +17,7 @@ import pytest
 import tiny_dkt
 import torch
 from command_line import COMMAND_TIMEOUT_SECONDS, command, run_cli
-from synthetic import make
+from synthetic import make, meta, render, write
 
 from transphy3d.dkt.model.wan import make_context
 from transphy3d.dkt.training import checkpoint
@@ -192,8 +194,36 @@ def test_a_run_belongs_to_its_job_and_to_its_base(root, run, tmp_path):
     moved = dkt_run.job(root, f"base.network={tmp_path / 'moved'}")
     assert make_trainer(moved, run).step == 4
     tiny_dkt.network(seed=1).save_pretrained(tmp_path / "moved")
-    with pytest.raises(RunError, match=r"base\.network is not the one"):
+    with pytest.raises(RunError, match=r"base\.network is not what"):
         make_trainer(moved, run)
+
+
+def test_a_run_goes_on_where_it_was_moved_with_its_data_but_not_on_other_data(root, run, tmp_path):
+    shutil.copytree(root / "shards", tmp_path / "moved")
+    make(tmp_path / "moved/000002.h5", frames=10, index=2)  # a data set may grow
+    moved = dkt_run.job(root, f"data=[{{path: {tmp_path / 'moved'}}}]", *QUIET)
+    assert make_trainer(moved, run).step == 4
+    record = dataclasses.replace(meta(frames=10), job_sha256="1" * 64)
+    write(tmp_path / "other/000000.h5", record, render(record))
+    other = dkt_run.job(root, f"data=[{{path: {tmp_path / 'other'}}}]", *QUIET)
+    with pytest.raises(RunError, match="data is not what this run was begun with"):
+        make_trainer(other, run)
+
+
+def test_a_start_without_a_checkpoint_claims_nothing(root, tmp_path):
+    make_trainer(dkt_run.job(root, *QUIET), tmp_path / "run")
+    assert make_trainer(dkt_run.job(root, *QUIET, "optimiser.rate=1e-4"), tmp_path / "run").step == 0
+
+
+def test_a_damaged_claim_is_an_error_with_a_remedy(root, run):
+    (run / "job.json").write_text("{}")
+    with pytest.raises(RunError, match=r"job\.json: is damaged, .* choose another folder"):
+        make_trainer(dkt_run.job(root, *QUIET), run)
+
+
+def test_what_is_kept_of_the_job_is_what_the_run_goes_on_by(root, run):
+    train(dkt_run.job(root, *QUIET, steps=5), run, make_progress("json"))
+    assert json.loads((run / "job.json").read_text())["job"]["run"]["steps"] == 5
 
 
 def test_clips_without_any_known_pixel_teach_nothing():

@@ -1,4 +1,4 @@
-"""Whose run a folder holds: the job and the base that must be the same for it to go on."""
+"""Whose run a folder holds: the job, base and data that must be the same for it to go on."""
 
 from __future__ import annotations
 
@@ -11,58 +11,80 @@ from typing import Any
 import torch
 
 from transphy3d.dkt.config import TrainingJob
+from transphy3d.dkt.training import checkpoint
+from transphy3d.dkt.training.cache import identity
+from transphy3d.dkt.training.data import open_source
 from transphy3d.errors import RunError
 from transphy3d.files import canonical_json, sha256_text, write_json
 
 JOB_NAME = "job.json"
 SAMPLED_VALUES = 64
-# What may differ when a run goes on: how long, where and how watched; the base counts by content.
+# What may differ when a run goes on: how long, where and how watched; base and data count by
+# content.
 NOT_IDENTITY: Any = {
     "run": True,
     "validation": True,
     "name": True,
     "base": {"network", "vae", "prompt"},
+    "data": {"__all__": {"path"}},
+    "clips": {"cache"},
 }
 
 
 def check_job(job: TrainingJob, root: Path) -> None:
     """Raises RunError if the folder holds the run of another job."""
-    path = root / JOB_NAME
-    if path.exists() and _read(path).get("identity") != _identity(job):
+    if _is_begun(root) and _identity(_read(root)[0]) != _identity(job):
         raise RunError(
-            f"{root}: holds the run of another training job ({path}); choose another folder with "
-            "--out, or remove this one"
+            f"{root}: holds the run of another training job ({root / JOB_NAME}); choose another "
+            "folder with --out, or remove this one"
         )
 
 
-def check_base(base: Mapping[str, str], root: Path) -> None:
-    """Raises RunError if the run in the folder was begun on another base."""
-    path = root / JOB_NAME
-    stored = _read(path).get("base", {}) if path.exists() else base
-    if changed := [name for name, value in base.items() if stored.get(name) != value]:
+def check_content(content: Mapping[str, str], root: Path) -> None:
+    """Raises RunError if the run in the folder was begun on another base or other data.
+
+    content : SHA-256 by the job's key
+    """
+    stored = _read(root)[1] if _is_begun(root) else content
+    if changed := [name for name, value in content.items() if stored.get(name) != value]:
         raise RunError(
-            f"{root}: base.{changed[0]} is not the one that this run was begun with; name that "
-            "one, or choose another folder with --out"
+            f"{root}: {changed[0]} is not what this run was begun with; name that, or choose "
+            "another folder with --out"
         )
 
 
-def keep(job: TrainingJob, base: Mapping[str, str], root: Path) -> None:
-    """Write down whose run this is, if it is a new one."""
-    if not (root / JOB_NAME).exists():
-        data = {"identity": _identity(job), "base": base, "job": job.model_dump(mode="json")}
-        write_json(root / JOB_NAME, data)
+def keep(job: TrainingJob, content: Mapping[str, str], root: Path) -> None:
+    """Write down whose run this is, and the job that it goes on by."""
+    write_json(root / JOB_NAME, {"content": content, "job": job.model_dump(mode="json")})
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _is_begun(root: Path) -> bool:
+    """Whether there is something to go on from: a start that failed claims nothing."""
+    return (root / JOB_NAME).exists() and bool(checkpoint.found(root))
+
+
+def _read(root: Path) -> tuple[TrainingJob, Mapping[str, str]]:
+    path = root / JOB_NAME
     try:
-        data: dict[str, Any] = json.loads(path.read_text())
-    except ValueError as error:
-        raise RunError(f"{path}: is damaged ({error}); choose another folder with --out") from None
-    return data
+        data = json.loads(path.read_text())
+        return TrainingJob.model_validate(data["job"]), data["content"]
+    except (ValueError, KeyError) as error:
+        raise RunError(
+            f"{path}: is damaged, or of another version ({error}); choose another folder with --out"
+        ) from None
 
 
-def _identity(job: TrainingJob) -> str:
-    return sha256_text(canonical_json(job.model_dump(mode="json", exclude=NOT_IDENTITY)))
+def _identity(job: TrainingJob) -> dict[str, Any]:
+    return job.model_dump(exclude=NOT_IDENTITY) | {"cached": job.clips.cache is not None}
+
+
+def data_sha256(job: TrainingJob) -> str:
+    """SHA-256 of what made the first recording of each data set, but for its name.
+
+    It tells data sets apart wherever they lie, and they may grow.
+    """
+    firsts = [open_source(source, job.task)[0] for source in job.data]
+    return sha256_text(canonical_json([identity(first)[1:] for first in firsts]))
 
 
 def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:

@@ -34,8 +34,8 @@ from transphy3d.signals import telling
 def train(job: TrainingJob, root: Path, progress: Progress) -> Path:
     """Train to the job's last step, going on from the last checkpoint; returns that checkpoint.
 
-    Raises RunError when the folder holds the run of another job or base, or when a loss is not
-    finite; DiskFull when a checkpoint does not fit; Interrupted after a stop signal, with the
+    Raises RunError when the folder holds the run of another job, base or data, or when a loss is
+    not finite; DiskFull when a checkpoint does not fit; Interrupted after a stop signal, with the
     step that was being made saved.
     """
     trainer = make_trainer(job, root, progress)

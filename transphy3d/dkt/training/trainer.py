@@ -60,7 +60,7 @@ class Trainer:
 def make_trainer(job: TrainingJob, root: Path, progress: Progress | None = None) -> Trainer:
     """Load the model and the last whole checkpoint, if there is one.
 
-    Raises RunError when the folder holds the run of another job or base, DeviceError for a type
+    Raises RunError when the folder holds the run of another job, base or data, DeviceError for a type
     that the device lacks.
     """
     claim.check_job(job, root)
@@ -70,7 +70,8 @@ def make_trainer(job: TrainingJob, root: Path, progress: Progress | None = None)
     network = load_network(Path(job.base.network), DTYPES[job.base.dtype])
     vae = load_vae(Path(job.base.vae), DTYPES[job.base.dtype])
     context = load_context(_prompt(job), network, job.task)
-    _claim(job, root, _base(network, vae, context), main=accelerator.is_main_process)
+    content = _base(network, vae, context) | {"data": claim.data_sha256(job)}
+    _claim(job, root, content, main=accelerator.is_main_process)
     torch.manual_seed(job.seed)
     lora.attach(network, job.base.rank)
     if job.run.checkpointing:
@@ -115,17 +116,17 @@ def _base(
     network: WanTransformer3DModel, vae: AutoencoderKLWan, context: Context
 ) -> dict[str, str]:
     parts: dict[str, Mapping[str, torch.Tensor]] = {
-        "network": network.state_dict(),
-        "vae": vae.state_dict(),
-        "prompt": {"text": context.text},
+        "base.network": network.state_dict(),
+        "base.vae": vae.state_dict(),
+        "base.prompt": {"text": context.text},
     }
     return {name: claim.tensors_sha256(tensors) for name, tensors in parts.items()}
 
 
-def _claim(job: TrainingJob, root: Path, base: Mapping[str, str], *, main: bool) -> None:
-    claim.check_base(base, root)
+def _claim(job: TrainingJob, root: Path, content: Mapping[str, str], *, main: bool) -> None:
+    claim.check_content(content, root)
     if main:
-        claim.keep(job, base, root)
+        claim.keep(job, content, root)
         checkpoint.remove_scratch(root)
 
 
