@@ -60,7 +60,7 @@ def trained():
 def run(trained, tmp_path_factory):
     """A run's folder with one checkpoint, its log and its data."""
     root = dkt_run.lay_out(tmp_path_factory.mktemp("export"))
-    job = dkt_run.job(root)
+    job = dkt_run.job(root, "validation.max_depth=2")
     write_json(root / "run/job.json", {"job": job.model_dump(mode="json")})
     log = TrainingLog(root / "run", 0)
     log.write(4, loss=0.5)
@@ -133,7 +133,7 @@ def test_the_card_says_what_the_file_is(run, tmp_path):
     assert sha256_file(tmp_path / "glass.safetensors") in card
     assert "4 steps of 4" in card
     assert "| REL | 0.1250 |" in card and "| loss | 0.2500 |" in card
-    assert "align video, domain disparity" in card
+    assert "align video, domain disparity, region all, max_depth 2.0" in card
     assert str(run[0]) not in card
 
 

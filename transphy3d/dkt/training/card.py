@@ -72,12 +72,13 @@ class Source:
 
 @dataclass(frozen=True)
 class Training:
-    """What a run's folder says of a checkpoint."""
+    """What a run's folder says of a checkpoint; protocol : by which depth was measured."""
 
     job: dict[str, Any]
     step: int
     score: float | None
     figures: dict[str, float]
+    protocol: str
     sources: tuple[Source, ...]
 
 
@@ -108,7 +109,6 @@ def page(source: Path, exported: Exported) -> dict[str, Any]:
         "base": base or f"a Wan2.1-Fun-Control of width {exported.width}",
         "exported": exported,
         "training": training,
-        "protocol": Protocol().describe(),
         "figure_names": FIGURES,
         "version": transphy3d.__version__,
     }
@@ -143,8 +143,9 @@ def training_of(source: Path) -> Training | None:
         return None
     lines = [line for line in read_log(root) if line["step"] == state["step"]]
     measured = {key: value for line in lines for key, value in line.items() if key in FIGURES}
+    protocol = Protocol(max_depth=job["validation"]["max_depth"]).describe()
     sources = tuple(map(source_of, job["data"]))
-    return Training(job, state["step"], state["score"], measured, sources)
+    return Training(job, state["step"], state["score"], measured, protocol, sources)
 
 
 def source_of(data: dict[str, Any]) -> Source:
