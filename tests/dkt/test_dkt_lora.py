@@ -6,7 +6,7 @@ import torch
 from diffusers import WanTransformer3DModel
 
 from transphy3d.dkt.model import lora
-from transphy3d.dkt.model.lora import to_diffsynth, to_peft
+from transphy3d.dkt.model.lora import to_comfyui, to_diffsynth, to_peft
 from transphy3d.dkt.model.wan import network_config
 from transphy3d.errors import ModelError
 
@@ -107,6 +107,28 @@ def test_alpha_is_the_rank_so_the_change_is_b_times_a():
     a, b = (weights[f"blocks.0.attn1.to_q.lora_{m}.weight"] for m in "AB")
     x = torch.randn(2, 48)
     torch.testing.assert_close(layer(x), layer.base_layer(x) + x @ a.T @ b.T)
+
+
+@pytest.mark.parametrize("rename", [to_comfyui, dict])
+def test_another_alpha_in_a_file_scales_its_layer_alone(rename):
+    _, weights = stored()
+    layer = "self_attn.q" if rename is to_comfyui else "attn1.to_q"
+    prefix = "diffusion_model." if rename is to_comfyui else ""
+    alpha = {f"{prefix}blocks.0.{layer}.alpha": torch.tensor(1.0)}
+    fresh = tiny_dkt.network()
+    assert not lora.load(fresh, rename(weights) | alpha).unused
+    a, b = (weights[f"blocks.0.attn1.to_q.lora_{m}.weight"] for m in "AB")
+    x, scaled = torch.randn(2, 48), fresh.blocks[0].attn1.to_q
+    torch.testing.assert_close(scaled(x), scaled.base_layer(x) + x @ a.T @ b.T / 4)
+    known, _ = to_peft(rename(weights) | alpha)
+    changed = {key for key in weights if not torch.equal(known[key], weights[key])}
+    assert changed == {"blocks.0.attn1.to_q.lora_B.weight"}
+
+
+def test_an_alpha_of_no_layer_is_reported():
+    _, weights = stored()
+    report = lora.load(tiny_dkt.network(), weights | {"blocks.9.attn1.to_q.alpha": torch.ones(1)})
+    assert report.unused == ("blocks.9.attn1.to_q.alpha",)
 
 
 def test_the_effect_is_the_root_mean_square_of_all_products():

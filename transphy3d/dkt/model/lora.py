@@ -39,6 +39,7 @@ LAYERS = {
 }
 _FROM_WAN = {wan: ours for ours, wan in LAYERS.items()}
 _KEY = re.compile(r"blocks\.(\d+)\.(.+)\.lora_([AB])\.(?:default\.)?weight")
+_ALPHA = re.compile(r"blocks\.(\d+)\.(.+)\.alpha")
 _PREFIXES = ("base_model.model.", "transformer.", "diffusion_model.", "pipe.dit.", "dit.")
 
 
@@ -167,20 +168,38 @@ def effect(stored: Weights) -> float:
 def to_peft(stored: Weights) -> tuple[dict[str, torch.Tensor], tuple[str, ...]]:
     """Tensors of any layout under peft's keys, and the keys that were not understood.
 
-    A matrix without the other one of its layer says nothing, and is not understood either.
+    A layer's alpha, which is its rank where it is not given, becomes part of B. A matrix without
+    the other one of its layer says nothing, and is not understood either.
     """
     names = {key: name for key in stored if (name := _in_peft(key))}
     whole = {_layer(name) for name in names.values() if name.endswith("lora_A.weight")}
     whole &= {_layer(name) for name in names.values() if name.endswith("lora_B.weight")}
     known = {name: stored[key] for key, name in names.items() if _layer(name) in whole}
-    return known, tuple(key for key in stored if names.get(key) not in known)
+    alphas = {key: layer for key in stored if (layer := _of_alpha(key)) in whole}
+    for key, layer in alphas.items():
+        name = f"{layer}.lora_B.weight"
+        known[name] = known[name] * (float(stored[key]) / known[name].shape[1])
+    used = alphas.keys() | {key for key, name in names.items() if name in known}
+    return known, tuple(key for key in stored if key not in used)
 
 
 def _in_peft(key: str) -> str | None:
     """A key of any layout in peft's; None for what is no LoRA of Wan's layers."""
     match = _KEY.fullmatch(_without_prefix(key))
-    layer = match and (_FROM_WAN.get(match[2]) or (match[2] if match[2] in LAYERS else None))
-    return f"blocks.{match[1]}.{layer}.lora_{match[3]}.weight" if match and layer else None
+    layer = match and _placed(match[1], match[2])
+    return f"{layer}.lora_{match[3]}.weight" if match and layer else None
+
+
+def _of_alpha(key: str) -> str | None:
+    """The layer in peft's layout whose alpha a key of any layout is; None for other keys."""
+    match = _ALPHA.fullmatch(_without_prefix(key))
+    return _placed(match[1], match[2]) if match else None
+
+
+def _placed(block: str, layer: str) -> str | None:
+    """A layer by either name, with its block; None for what is none of Wan's."""
+    ours = _FROM_WAN.get(layer) or (layer if layer in LAYERS else None)
+    return f"blocks.{block}.{ours}" if ours else None
 
 
 def _without_prefix(key: str) -> str:
