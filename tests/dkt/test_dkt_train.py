@@ -18,11 +18,12 @@ from transphy3d.dkt.training.data import (
     picture,
     target,
 )
+from transphy3d.dkt.training.forecast import describe
 from transphy3d.dkt.training.log import read_log
 from transphy3d.dkt.training.train import run_steps, train
 from transphy3d.dkt.training.trainer import make_trainer
 from transphy3d.dkt.training.validate import open_held_out
-from transphy3d.errors import JobError, ModelError
+from transphy3d.errors import JobError, ModelError, ShardError
 from transphy3d.progress import make_progress
 from transphy3d.shards.draws import Draw
 
@@ -175,6 +176,23 @@ def test_built_in_jobs_follow_the_paper_and_count_paths_from_here(name, tmp_path
     assert sorted(batch_sizes(job.clips)) == [1, 5, 9, 13, 17, 21]
     assert job.data[0].path == str(tmp_path / "out/transphy3d/shards")
     assert all(is_frame_wise(source) for source in job.data[1:])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("clips.latents=[1, 6]", "span up to 21 frames, and its longest sequence has 10"),
+        ("validation.path=nowhere", "nowhere: "),
+        ("validation.latents=6", "clips span 21 frames"),
+        ("base.prompt=nowhere", r"base\.prompt: .*nowhere is not there; .*embed"),
+        ("clips.cache=nowhere", r"clips\.cache: .*nowhere is not there; .*prepare"),
+    ],
+)
+def test_a_dry_run_refuses_what_training_would(root, change, words):
+    more = ("clips.tokens=6", "clips.shifts=false")
+    assert "4 steps" in describe(dkt_run.job(root, *more))
+    with pytest.raises((JobError, ShardError), match=words):
+        describe(dkt_run.job(root, *more, change))
 
 
 def test_a_key_is_changed_on_the_command_line(root, tmp_path, monkeypatch):
