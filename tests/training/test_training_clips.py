@@ -50,7 +50,7 @@ def mirror(balls):
 @pytest.mark.parametrize("flip", [0.0, 1.0])
 def test_a_clip_sees_what_its_camera_says(folder, flip):
     clips = Clips(folder, frames=2, size=(72, 60), flip=flip, shifts=True, channels=ALL)
-    item = clips[5]
+    item = clips[Draw(5)]
     balls = mirror(BALLS) if flip else BALLS
     for t in range(2):
         pose = item["world_to_camera"][t].numpy().astype(float)
@@ -67,17 +67,33 @@ def test_a_clip_sees_what_its_camera_says(folder, flip):
 def test_an_item_is_the_same_in_every_worker_and_after_pickling(folder):
     clips = Clips(folder, frames=3, flip=0.5, shifts=True, strides=(1, 2), size=(40, 40))
     again = pickle.loads(pickle.dumps(clips))
-    loader = DataLoader(clips, batch_size=None, num_workers=2, sampler=range(6))
-    for number, loaded in enumerate(loader):
-        assert same(loaded, clips[number])
-        assert same(again[number], clips[number])
+    draws = [Draw(number) for number in range(6)]
+    loader = DataLoader(clips, batch_size=None, num_workers=2, sampler=draws)
+    for draw, loaded in zip(draws, loader, strict=True):
+        assert same(loaded, clips[draw])
+        assert same(again[draw], clips[draw])
 
 
 def test_items_differ_by_number_and_by_seed(folder):
     clips, other = Clips(folder, frames=3), Clips(folder, frames=3, seed=1)
-    starts = {(int(clips[n]["sequence"]), int(clips[n]["frames"][0])) for n in range(30)}
-    assert len(starts) > 8
-    assert any(not same(clips[n], other[n]) for n in range(4))
+    items = [clips[Draw(n)] for n in range(30)]
+    assert len({(int(item["sequence"]), int(item["frames"][0])) for item in items}) > 8
+    assert any(not same(items[n], other[Draw(n)]) for n in range(4))
+
+
+def test_numbers_are_the_first_epoch_and_draws_go_on_after_it(folder):
+    clips = Clips(folder, frames=5)
+    mixture = Mixture({"video": (clips, 1.0)})
+    assert len(list(clips)) == len(list(mixture)) == 2
+    assert same(clips[np.int64(1)], clips[Draw(1)])
+    for wrong in (2, -1):
+        with pytest.raises(IndexError, match=f"clip {wrong} of 2"):
+            clips[wrong]
+        with pytest.raises(IndexError, match=f"clip {wrong} of 2"):
+            mixture[wrong]
+    loader = DataLoader(clips, batch_sampler=Batches({5: 2}, steps=6))
+    epochs = {tuple(batch["frames"].flatten().tolist()) for batch in loader}
+    assert len(epochs) > 3
 
 
 def test_each_sequence_that_is_long_enough_comes_once_an_epoch(folder):
@@ -91,8 +107,9 @@ def test_strides_stay_within_the_sequence(folder):
     clips = Clips(folder, frames=3, strides=(1, 3))
     steps = set()
     for number in range(40):
-        frames = clips[number]["frames"].numpy()
-        assert frames[0] >= 0 and frames[-1] < (8 if clips[number]["sequence"] < 2 else 3)
+        item = clips[Draw(number)]
+        frames = item["frames"].numpy()
+        assert frames[0] >= 0 and frames[-1] < (8 if item["sequence"] < 2 else 3)
         steps |= set(np.diff(frames).tolist())
     assert steps == {1, 2, 3}
 
@@ -111,7 +128,7 @@ def test_disparity_of_a_sequence_does_not_depend_on_the_clip(folder):
     clips = Clips(folder, frames=1)
     by_frame = {}
     for number in range(40):
-        item = clips[number]
+        item = clips[Draw(number)]
         key = (int(item["sequence"]), int(item["frames"][0]))
         assert key not in by_frame or torch.equal(by_frame[key], item["disparity"])
         by_frame[key] = item["disparity"]

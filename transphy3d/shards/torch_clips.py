@@ -1,15 +1,17 @@
 """Clips of sequences for training with torch; the one module of the shards that needs it.
 
 clips = Clips("out/preview/shards", frames=21, size=(480, 832))
-loader = torch.utils.data.DataLoader(clips, batch_size=2, num_workers=4)
+batches = Batches({21: 2}, steps=1000)
+loader = torch.utils.data.DataLoader(clips, batch_sampler=batches, num_workers=4)
 for batch in loader: batch["rgb"], batch["disparity"], batch["valid"]
 """
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsIndex
 
 import numpy as np
 import torch
@@ -35,6 +37,9 @@ RANGE_FRAMES = 8
 class Clips(Dataset[Item]):
     """Clips at random starts of every sequence, each sequence once an epoch.
 
+    The draws n from 0 on go through epoch after epoch, as `Batches` makes them. Items by number are
+    those of the first epoch alone: whoever goes through them again gets the same clips.
+
     data : whatever `open_dataset` opens, or recordings that are open already
     frames : length of a clip; a `Draw` may ask for another. Shorter sequences are left out
     size : (height, width) to which pictures are scaled and cut; None keeps the stored size
@@ -52,9 +57,9 @@ class Clips(Dataset[Item]):
         sequence () int64, number in the data set; frames (T,) int64, frame numbers
 
     Depth, normals and instances take the stored pixel nearest to a new one's centre, at most half
-    a stored pixel away, so that no value is made up between two surfaces; rgb is filtered. Item n
+    a stored pixel away, so that no value is made up between two surfaces; rgb is filtered. Draw n
     depends on `seed` and n alone. Raises ShardError if no sequence is long enough or a channel is
-    missing.
+    missing, IndexError for a number that is not below the length.
     """
 
     def __init__(
@@ -93,13 +98,13 @@ class Clips(Dataset[Item]):
             )
         return found
 
-    def __getitem__(self, draw: int | Draw) -> Item:
-        number = draw if isinstance(draw, int) else draw.number
-        frames = self.frames if isinstance(draw, int) else draw.frames or self.frames
+    def __getitem__(self, draw: SupportsIndex | Draw) -> Item:
+        asked = _asked(draw, len(self))
+        frames = asked.frames or self.frames
         candidates = self._long_enough(frames)
-        which = int(candidates[place(number, len(candidates), self.seed)])
+        which = int(candidates[place(asked.number, len(candidates), self.seed)])
         recording = self.sequences[which]
-        chosen, drawn = draw_clip(len(recording), frames, self.seed, number, self.strides)
+        chosen, drawn = draw_clip(len(recording), frames, self.seed, asked.number, self.strides)
         framing = self._framing(recording, drawn)
         limits = self._disparity_limits(which) if "disparity" in self.channels else None
         item = clip_item(recording, chosen, framing, self.channels, limits)
@@ -134,7 +139,7 @@ class Mixture(Dataset[Item]):
 
     parts : (clips, weight) by name; a name is found again in the item's "part", by position
     frame_wise : names of sets of single pictures, drawn from only for clips of one frame
-    Raises ValueError if the parts' pictures differ in size.
+    Raises ValueError if the parts' pictures differ in size, IndexError as `Clips` does.
     """
 
     def __init__(
@@ -152,11 +157,23 @@ class Mixture(Dataset[Item]):
     def __len__(self) -> int:
         return sum(map(len, self.clips))
 
-    def __getitem__(self, draw: int | Draw) -> Item:
-        asked = Draw(draw) if isinstance(draw, int) else draw
+    def __getitem__(self, draw: SupportsIndex | Draw) -> Item:
+        asked = _asked(draw, len(self))
         shares = self._still if asked.frames == 1 else self._moving
         part, number = shares.member(asked.number)
         return self.clips[part][Draw(number, asked.frames)] | {"part": torch.tensor(part)}
+
+
+def _asked(draw: SupportsIndex | Draw, length: int) -> Draw:
+    """A number as the draw of the first epoch that it is."""
+    if isinstance(draw, Draw):
+        return draw
+    number = operator.index(draw)
+    if not 0 <= number < length:
+        raise IndexError(
+            f"clip {number} of {length}; a number names one of the first epoch, a Draw any"
+        )
+    return Draw(number)
 
 
 def _recordings(
