@@ -212,7 +212,9 @@ def test_a_run_goes_on_where_it_was_moved_with_its_data_but_not_on_other_data(ro
 
 def test_a_start_without_a_checkpoint_claims_nothing(root, tmp_path):
     make_trainer(dkt_run.job(root, *QUIET), tmp_path / "run")
-    assert make_trainer(dkt_run.job(root, *QUIET, "optimiser.rate=1e-4"), tmp_path / "run").step == 0
+    assert (
+        make_trainer(dkt_run.job(root, *QUIET, "optimiser.rate=1e-4"), tmp_path / "run").step == 0
+    )
 
 
 def test_a_damaged_claim_is_an_error_with_a_remedy(root, run):

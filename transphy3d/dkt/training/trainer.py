@@ -60,8 +60,8 @@ class Trainer:
 def make_trainer(job: TrainingJob, root: Path, progress: Progress | None = None) -> Trainer:
     """Load the model and the last whole checkpoint, if there is one.
 
-    Raises RunError when the folder holds the run of another job, base or data, DeviceError for a type
-    that the device lacks.
+    Raises RunError when the folder holds the run of another job, base or data, DeviceError for a
+    type that the device lacks.
     """
     claim.check_job(job, root)
     # Told so explicitly, it joins torchrun's ranks on a machine without a GPU too.
