@@ -22,6 +22,9 @@ def before_rename(event, arguments):
     global made
     if event == "os.rename" and "/frames/" in str(arguments[1]):
         picture = str(arguments[1])
+        if {hold_if} and os.path.exists({held!r}):
+            with open({waited!r}, "a") as waited:
+                waited.write(picture + "\\n")
         while {hold_if} and os.path.exists({held!r}) and not asked_to_stop(0.05):
             pass
         made += 1
@@ -51,6 +54,11 @@ class BlenderFaults:
         """Options of `transphy3d render`: a plugin that hands the environment on."""
         return ("--set", f"plugins=[{self.folder / 'plugin.py'}]")
 
+    def has_held(self, place: Path) -> bool:
+        """Whether a Blender has come to wait with a picture below `place`."""
+        waited = self.folder / "waited"
+        return waited.exists() and f"{place}/" in waited.read_text()
+
     def let_go(self) -> None:
         """No Blender waits from now on."""
         (self.folder / "held").unlink()
@@ -68,9 +76,11 @@ def blender_faults(
         `let_go` or a stop signal
     """
     folder.mkdir()
-    held = folder / "held"
+    held, waited = folder / "held", folder / "waited"
     held.touch()
-    text = SITECUSTOMIZE.format(crash_if=crash_if, hold_if=f"({hold_if})", held=str(held))
+    text = SITECUSTOMIZE.format(
+        crash_if=crash_if, hold_if=f"({hold_if})", held=str(held), waited=str(waited)
+    )
     (folder / "sitecustomize.py").write_text(text)
     faults = BlenderFaults(folder)
     (folder / "plugin.py").write_text(f"import os\nos.environ.update({faults.environment!r})\n")

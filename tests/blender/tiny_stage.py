@@ -163,11 +163,11 @@ def render(folder: Path, code: int = 0) -> str:
 
 
 def interrupt(folder: Path, made: int, number: signal.Signals) -> int:
-    """Start a worker, send it a signal when it has made so many frames; its return code."""
+    """Start a worker, send it a signal while it waits with the frame after so many; its code."""
     faults = blender_faults(folder.with_name("faults"), hold_if=f"made >= {made}")
     worker = start(folder, faults)
     deadline = time.monotonic() + 120
-    while len(list(folder.glob("frames/*/[0-9]*"))) < made:
+    while not faults.has_held(folder):
         assert worker.poll() is None and time.monotonic() < deadline, worker.communicate()[0]
         time.sleep(0.02)
     os.kill(worker.pid, number)

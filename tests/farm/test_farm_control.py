@@ -223,7 +223,7 @@ def test_cancel_stops_after_the_frame_at_hand_and_resume_keeps_what_is_rendered(
     root = tmp_path / "run"
     faults = blender_faults(tmp_path / "faults", hold_if="made >= 2")
     rendering = render(root, faults, "sequences=1", "frames=24", "run.heartbeat=0.2")
-    wait_for(lambda: any(root.glob("units/000000/stage/frames/truth/0001.exr")))
+    wait_for(lambda: faults.has_held(root / "units/000000"))
     assert run_cli("cancel", "--out", root).returncode == 0
     assert rendering.wait(PATIENCE_SECONDS) == 75
     faults.let_go()

@@ -123,7 +123,7 @@ def test_a_stopped_run_exits_75_and_keeps_its_frames(tmp_path, number):
     out = tmp_path / "run"
     faults = blender_faults(tmp_path / "faults", hold_if="made >= 2")
     process = start(out, *faults.settings)
-    wait_for(lambda: count(out, 0) == 2, process)
+    wait_for(lambda: faults.has_held(out / "units/000000"), process)
     process.send_signal(number)
     assert process.wait(timeout=60) == 75
     assert blender_of(out) is None
