@@ -59,7 +59,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 ReturnToService=2
 SlurmdTimeout=4
-KillWait=10
+KillWait=60
 MinJobAge=3600
 MaxArraySize=101
 GresTypes=gpu
@@ -142,7 +142,7 @@ class SlurmCluster:
     def cancel_all(self) -> None:
         """End every job, and wait until none is left."""
         self.call("scancel", f"--user={getpass.getuser()}")
-        wait_for(lambda: not self.call("squeue", "--noheader"), "no job is left")
+        wait_for(lambda: not self.call("squeue", "--noheader"), "no job is left", 2 * WAIT_SECONDS)
 
     def _start(self, name: str, command: list[str], **options: object) -> None:
         with (self.folder / f"{name}.out").open("ab") as stream:

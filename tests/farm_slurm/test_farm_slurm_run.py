@@ -23,15 +23,17 @@ from slurm_run import (
     write_profile,
 )
 
+from transphy3d.farm.engines.slurm_script import RESTARTS
 from transphy3d.shards.verify import verify
 
 SEQUENCES = 8  # as conftest's undisturbed run
 POISONED = 7
+END_SECONDS = 600.0
 FEW_ARE_MADE = f"made >= {FEW_PICTURES}"
 
 
 def jobs_end(cluster: SlurmCluster) -> None:
-    wait_for(lambda: not cluster.call("squeue", "--noheader"), "no job is left", WAIT_SECONDS)
+    wait_for(lambda: not cluster.call("squeue", "--noheader"), "no job is left", END_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,7 @@ def story(cluster: SlurmCluster, tmp_path_factory: pytest.TempPathFactory) -> St
     preempted = run.worker(node="n0")
     urgent = ("--partition=urgent", "--nodelist=n0", "--exclusive", "--output=/dev/null")
     cluster.call("sbatch", *urgent, "--wrap=true")
+    wait_for(lambda: preempted not in workers(run.out), "the preempted worker has stopped")
     wait_for(lambda: "DOWN" in cluster.node_state("n1"), "the node is down")
     cluster.start_node("n1")
     faults.let_go()
@@ -98,7 +101,9 @@ def test_a_poisoned_unit_is_a_dead_letter_with_its_reason(story):
     assert letter["unit"] == POISONED
     assert "SIGSEGV" in letter["reason"]
     assert f"--unit {POISONED} --retry" in letter["replay"]
-    assert story.run.outcomes(POISONED) == ["crash", "crash"]
+    # Between the last crash and the letter, another agent may have taken it and found it used up.
+    outcomes = [outcome for outcome in story.run.outcomes(POISONED) if outcome != "skipped"]
+    assert outcomes == ["crash", "crash"]
 
 
 def test_frames_of_a_killed_worker_are_kept(story):
@@ -170,15 +175,32 @@ def test_a_full_scratch_disk_sends_a_task_elsewhere(slurm, tmp_path, small_disk,
     links["n0"].mkdir()
     for node, place in links.items():
         (tmp_path / f"scratch-{node}").symlink_to(place)
-    scratch = f"{tmp_path}/scratch-$SLURMD_NODENAME"
-    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, scratch=scratch))
+    changes = {
+        "scratch": f"{tmp_path}/scratch-$SLURMD_NODENAME",
+        "exclude": ["n2"],
+        "environment": {"SLURM_RESTART_COUNT": "99"},  # as after many time limits
+    }
+    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, **changes))
     slurm.drain_node("n0")
     run.render(sequences=1)
     wait_for(lambda: "queues again" in run.log(), "the task gives up on n1", WAIT_SECONDS)
     slurm.call("scontrol", "update", "NodeName=n0", "State=RESUME")
     jobs_end(slurm)
     assert [(t["host"], t["outcome"]) for t in run.attempts(0)] == [("n1", "disk"), ("n0", "done")]
+    (task,) = slurm.jobs(run.jobs()["array"])
+    excluded = slurm.call("scontrol", "show", "hostnames", task["ExcNodeList"]).split()
+    assert sorted(excluded) == ["n1", "n2"]
     assert contents(run.out) == {0: undisturbed[0]}
+
+
+def test_a_task_whose_agent_is_killed_again_and_again_is_left(slurm, tmp_path):
+    command = "sh -c 'kill -KILL $$'"
+    run = SlurmRun(tmp_path / "run", write_profile(tmp_path, command=command))
+    run.render(sequences=1)
+    jobs_end(slurm)
+    (task,) = slurm.jobs(run.jobs()["array"])
+    assert (task["JobState"], task["Restarts"]) == ("FAILED", str(RESTARTS))
+    assert run.log().count("queues again") == RESTARTS
 
 
 def test_a_node_that_keeps_failing_is_left_and_excluded_from_then_on(slurm, tmp_path, undisturbed):

@@ -41,18 +41,34 @@ stop() {
 # The id of a task: SLURM_JOB_ID may be that of the whole array as well.
 task=${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID
 
+# What a command of Slurm's prints; a busy controller is asked again.
+ask() {
+    for pause in 1 2 4; do
+        "$@" && return
+        sleep $pause
+    done
+    "$@"
+}
+
 # Only a task that still counts as running queues itself again: not one that was cancelled, nor
 # one that Slurm itself puts back.
 requeue() {
     [ -e "$run/drain" ] || [ -e "$run/cancel" ] && return 1
-    [ "$(squeue --noheader --jobs="$task" --format=%T)" = RUNNING ] || return 1
+    [ "$(ask squeue --noheader --jobs="$task" --format=%T)" = RUNNING ] || return 1
     echo "task $task queues again"
-    scontrol requeue "$task"
+    ask scontrol requeue "$task"
 }
 
-avoid_this_node() {
-    known=$(squeue --noheader --jobs="$task" --format=%x)
-    scontrol update JobId="$task" ExcNodeList="${known:+$known,}$SLURMD_NODENAME"
+# Only a waiting task takes other nodes to keep off.
+requeue_elsewhere() {
+    known=$(ask squeue --noheader --jobs="$task" --format=%x) && requeue || return
+    ask scontrol update JobId="$task" ExcNodeList="${known:+$known,}$SLURMD_NODENAME"
+}
+
+# Notes an end whose cause may stay; whether the task may still come back after so many of them.
+may_come_back() {
+    echo "$SLURMD_NODENAME" >>"$run/logs/slurm/$task.bad"
+    [ "$(wc -l <"$run/logs/slurm/$task.bad")" -le 5 ]
 }
 
 out_of_time() {
@@ -68,16 +84,18 @@ trap 'stop TERM' TERM
 
 code=0
 again=
+bad=
 avoid=
 for agent in "${agents[@]}"; do
     while interrupted=; wait "$agent"; ended=$?; [ "$interrupted" ]; do :; done
     [ $ended = 75 ] || [ $ended = 0 ] || code=$ended
     [ $ended = 75 ] && again=yes
-    # A node that is unfit, or a kill: what is behind it may stay, so a few times only.
-    [ "${SLURM_RESTART_COUNT:-0}" -lt 5 ] || continue
     [ $ended = 6 ] || [ $ended = 9 ] && avoid=yes
-    [ "$avoid" ] || [ $ended -gt 128 ] && again=yes
+    [ "$avoid" ] || [ $ended -gt 128 ] && bad=yes
 done
 [ "$timer" ] && kill "$timer"
-[ "$again" ] && requeue && [ "$avoid" ] && avoid_this_node
+[ "$bad" ] && may_come_back && again=yes
+# Slurm ends with SIGTERM what a queued task has left here, and that would be `scontrol` as well.
+trap '' TERM USR1
+if [ "$again" ] && [ "$avoid" ]; then requeue_elsewhere; elif [ "$again" ]; then requeue; fi
 exit $code

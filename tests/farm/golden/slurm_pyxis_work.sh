@@ -41,8 +41,6 @@ trap 'stop USR1' USR1
 trap 'stop TERM' TERM
 
 code=0
-again=
-avoid=
 for agent in "${agents[@]}"; do
     while interrupted=; wait "$agent"; ended=$?; [ "$interrupted" ]; do :; done
     [ $ended = 75 ] || [ $ended = 0 ] || code=$ended
