@@ -166,6 +166,8 @@ def test_cancel_tells_the_engine_that_was_started_with_its_own_profile(tmp_path,
     assert steering.cancel_run(tmp_path) == "slurm"
     assert made == [("slurm", tmp_path / "site.yaml", 3)]
     assert engine.told == ["4711"]
+    del facts["array"]  # it ends, whoever asks
+    assert read_status(tmp_path).engine == {"engine": "slurm", **facts}
     assert read_status(tmp_path).halted == "cancelled"
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transphy3d.errors import RunError
 from transphy3d.farm.attempts import numbers_in, retry_unit
-from transphy3d.farm.control import cancel, engine_options, started_engine
+from transphy3d.farm.control import cancel, engine_options, remember_engine, started_engine
 from transphy3d.farm.deadletters import dead_letters
 from transphy3d.farm.engines import Engine, make_engine
 from transphy3d.farm.rundir import RunDir, read_plan
@@ -66,6 +66,9 @@ def cancel_run(root: Path) -> str:
     if not facts:
         return ""
     recorded_engine(root).cancel(facts)
+    # What was told to end may take its time over it, and `resume` must not take it for alive.
+    kept = {key: facts[key] for key in ("started", "profile", "workers") if key in facts}
+    remember_engine(root, facts["engine"], kept)
     return str(facts["engine"])
 
 
