@@ -314,16 +314,21 @@ def _sort_held(driver: _Driver) -> None:
 
 
 def _reissue_stragglers(driver: _Driver) -> None:
-    """Ask once more for units that get no further, when there is room and nothing else to do."""
+    """Ask once more for units that get no further, when there is room and nothing else to do.
+
+    Each try is given longer than the one before, so that a slow scene is not begun for ever.
+    """
     pace = None if driver.waiting else frame_seconds(driver.run)
     if pace is None:
         return
     patience = max(driver.job.run.straggler * pace, driver.job.run.lease)
-    for index in {flight.index for flight in driver.flying.values()}:
+    flights = [(flight.index, flight.over) for flight in driver.flying.values()]
+    for index in {index for index, _ in flights}:
         last = _last_try(driver, index)
-        if last is None or last.outcome != "running":
+        if last is None or last.outcome != "running" or (index, last.number) in flights:
             continue
-        if driver.observer.still(("pictures", index), (last.number, last.pictures)) > patience:
+        still = driver.observer.still(("pictures", index), (last.number, last.pictures))
+        if still > patience * last.number:
             driver.progress.event("sequence gets no further, tried elsewhere", sequence=index)
             driver.waiting.append((index, last.number))
 
