@@ -68,6 +68,17 @@ def test_workers_are_agents_of_which_a_task_has_one_for_each_gpu(tmp_path):
 
 
 @pytest.mark.parametrize(
+    ("gres", "gpus"),
+    [
+        *(("gpu", 1), ("gpu:2", 2), ("gpu:a100", 1), ("gpu:a100:2", 2)),
+        *(("gpu:a100:1,gpu:v100:1", 2), ("nvme:900,gpu:4", 4), ("mig:1", 1)),
+    ],
+)
+def test_resources_are_asked_for_as_the_profile_says(gres, gpus):
+    assert SlurmProfile(gpus=gpus, gres=gres).resources == gres
+
+
+@pytest.mark.parametrize(
     ("time", "seconds"),
     [
         *(("90", 5400), ("90:30", 5430), ("1:30:00", 5400)),
@@ -86,6 +97,11 @@ def test_times_are_read_as_sbatch_reads_them(time, seconds):
         ("time: 12:00:00\n", ["time: YAML reads it as a number", "in quotes", "(value 43200)"]),
         ("time: 3 days\n", ["time: '3 days' is no time", "12:00:00"]),
         ("time: '1:00'\nsignal_seconds: 90\n", ["signal_seconds", "lower it", "(value 90)"]),
+        (
+            "gpus: 2\ngres: gpu:a100:1\n",
+            ["gres: its number", "gpus: 2", "(value 'gpu:a100:1')"],
+        ),
+        ("gpus: 0\ngres: gpu\n", ["gres: its number", "gpus: 0"]),
         ("memory: much\n", ["memory", "(value 'much')"]),
         ("container: {runtime: docker, image: x}\n", ["container.runtime", "'apptainer'"]),
         ("sbatch: [exclusive]\n", ["sbatch.0", "(value 'exclusive')"]),

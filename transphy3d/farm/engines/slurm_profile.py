@@ -15,6 +15,8 @@ TIME = re.compile(
     r"|(?P<hours>\d+):(?P<hour_minutes>\d+):(?P<hour_seconds>\d+)"
     r"|(?P<minutes>\d+)(?::(?P<seconds>\d+))?)$"
 )
+# gpu, gpu:2, gpu:a100 and gpu:a100:2, alone or among others.
+GRES_GPUS = re.compile(r"(?:^|,)gpu(?::[^:,]*[^:,\d][^:,]*)?(?::(\d+))?(?=,|$)")
 UNIT_SECONDS = {"days": 86400, "hours": 3600, "minutes": 60, "seconds": 1}
 Name = Annotated[str, Field(pattern=r"^[^\s]+$")]
 Memory = Annotated[str, Field(pattern=r"^\d+[KMGT]?$")]
@@ -32,6 +34,12 @@ def seconds_of(time: str) -> int:
 def _unit(group: str) -> str:
     """The unit that a group of `TIME` counts, as hours for day_hours."""
     return group.rpartition("_")[2]
+
+
+def _gpus_in(gres: str) -> int | None:
+    """GPUs that --gres asks for, as 2 of gpu:a100:2 and 1 of gpu; None where it names none."""
+    counts = GRES_GPUS.findall(gres)
+    return sum(int(count or 1) for count in counts) if counts else None
 
 
 class _Timed(Section):
@@ -81,7 +89,7 @@ class SlurmProfile(_Timed):
         1, description="GPUs of a task; each renders its own sequences; 0 renders on CPU cores"
     )
     gres: Name | None = Field(
-        None, description="how GPUs are asked for, as gpu:a100:1; null is gpu:<gpus>"
+        None, description="how as many GPUs are asked for, as gpu:a100:1; null is gpu:<gpus>"
     )
     cpus: Annotated[int, Field(ge=1)] = Field(8, description="CPU cores of a task")
     memory: Memory | None = Field("32G", description="of a task; null asks for none")
@@ -123,6 +131,16 @@ class SlurmProfile(_Timed):
         [], description="further options of sbatch, as `--exclusive`"
     )
     finish: Finishing = Finishing()
+
+    @field_validator("gres")
+    @classmethod
+    def _as_many_as_gpus(cls, value: str | None, info: ValidationInfo) -> str | None:
+        gpus, asked = info.data.get("gpus"), _gpus_in(value or "")
+        if gpus is not None and asked is not None and asked != gpus:
+            raise ValueError(
+                f"its number of GPUs is not that of gpus: {gpus}; write the same in both"
+            )
+        return value
 
     @field_validator("signal_seconds")
     @classmethod
