@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,7 +48,8 @@ class BlenderFaults:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {"PYTHONPATH": str(self.folder)}
+        others = os.environ.get("PYTHONPATH")
+        return {"PYTHONPATH": os.pathsep.join(filter(None, (str(self.folder), others)))}
 
     @property
     def settings(self) -> tuple[str, str]:
