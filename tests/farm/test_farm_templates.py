@@ -94,6 +94,14 @@ def test_a_pod_asks_for_its_gpu_and_the_finishing_one_does_not(profile):
     assert "nodeSelector" not in finish["spec"]["template"]["spec"]
 
 
+def test_pods_give_the_frame_at_hand_what_their_grace_leaves(profile):
+    for manifest in manifests(profile, PODS | {"grace_seconds": 600}):
+        pod = manifest["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        assert pod["terminationGracePeriodSeconds"] == 600
+        assert {"name": "TRANSPHY3D_STOP_SECONDS", "value": "570"} in container["env"]
+
+
 def test_the_commands_of_the_pods_make_the_whole_run(profile, tmp_path):
     settings = PODS | {"mount": str(tmp_path), "agents": 2, "gpus": 0}
     out = tmp_path / "run"
@@ -159,6 +167,8 @@ def test_a_template_of_open_job_description_is_valid(profile):
     data = document_string_to_object(document=text, document_type=DocumentType.YAML)
     template = decode_job_template(template=data)
     assert [step.name for step in template.steps] == ["Agents", "Finish"]
+    (scratch,) = template.jobEnvironments
+    assert scratch.variables == {"TRANSPHY3D_STOP_SECONDS": "270", "TZ": "UTC"}
     assert [amount.name for amount in template.steps[0].hostRequirements.amounts][-1].endswith(
         "gpu"
     )

@@ -15,10 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from transphy3d.blender.report import CHATTER_NAME
+from transphy3d.errors import Interrupted
 from transphy3d.scenes.stage import PHASES, Phase
 
 POLL_SECONDS = 0.2
+# From asking Blender to end until it is killed. An engine that knows how much notice an agent is
+# given says so in the variable, for an agent that is stopped.
 STOP_SECONDS = 20.0
+STOP_VARIABLE = "TRANSPHY3D_STOP_SECONDS"
+RECORD_SECONDS = 30  # of a notice, to write down how a try ended
 _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None) if sys.platform == "linux" else None  # loading it after a fork may hang
 
@@ -47,6 +52,11 @@ def die_with_parent() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
+def stop_environment(notice: int) -> dict[str, str]:
+    """The variable that gives a frame at hand what `notice` seconds leave room for."""
+    return {STOP_VARIABLE: f"{max(notice - RECORD_SECONDS, STOP_SECONDS):.0f}"}
+
+
 def count_frames(stage: Path) -> dict[Phase, int]:
     """Finished frames on disk, by phase."""
     return {phase: _count(stage / "frames" / phase) for phase in PHASES}
@@ -73,7 +83,7 @@ def run_blender(
 
     timeout : seconds without a new frame after which the process is stopped
     watch : called with the finished frames by phase, several times a second; what it raises
-        stops Blender after the frame at hand
+        stops Blender after the frame at hand, or without it where that takes too long
     Everything that Blender prints is appended to `log`.
     """
     (stage / "error.json").unlink(missing_ok=True)
@@ -88,8 +98,11 @@ def run_blender(
         )
         try:
             timed_out = _watch(process, stage, timeout, watch)
+        except Interrupted:
+            _stop(process, float(os.environ.get(STOP_VARIABLE, STOP_SECONDS)))
+            raise
         except BaseException:
-            _stop(process)
+            _stop(process, STOP_SECONDS)
             raise
     _keep_last_words(stage / CHATTER_NAME, log)
     error = _read_error(stage)
@@ -121,17 +134,17 @@ def _watch(
             seen, last = counts, time.monotonic()
         watch(counts)
         if time.monotonic() - last > timeout:
-            _stop(process)
+            _stop(process, STOP_SECONDS)
             return True
     watch(count_frames(stage))
     return False
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ask for an end after the current frame, then insist."""
+def _stop(process: subprocess.Popen[bytes], seconds: float) -> None:
+    """Ask for an end after the current frame, and insist after so many seconds."""
     process.terminate()
     try:
-        process.wait(STOP_SECONDS)
+        process.wait(seconds)
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()

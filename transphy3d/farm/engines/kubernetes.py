@@ -12,6 +12,7 @@ from pydantic import Field, field_validator
 
 from transphy3d.config import Job, Section
 from transphy3d.errors import Interrupted, JobError
+from transphy3d.farm.blender_process import stop_environment
 from transphy3d.farm.engines.template import (
     TemplateEngine,
     check_gpus,
@@ -214,6 +215,7 @@ def _environment(profile: KubernetesProfile, root: Path) -> list[tuple[str, str]
     caches = {"OPTIX_CACHE_PATH": f"{KERNELS}/optix", "CUDA_CACHE_PATH": f"{KERNELS}/cuda"}
     ours = {"RUN": str(root.resolve()), "AGENTS": str(profile.agents), "HOME": SCRATCH}
     ours |= {"TRANSPHY3D_SCRATCH": SCRATCH, **(caches if profile.kernels else {})}
+    ours |= stop_environment(profile.grace_seconds)
     return list({**ours, **profile.environment}.items())
 
 

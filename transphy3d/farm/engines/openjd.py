@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from transphy3d.config import Job, Section
+from transphy3d.farm.blender_process import stop_environment
 from transphy3d.farm.engines.template import TemplateEngine, check_gpus, dump, resource_name
 from transphy3d.farm.profile import load_profile
 
@@ -104,11 +105,11 @@ def _run_parameter() -> Template:
 
 
 def _environment(profile: OpenJDProfile) -> Template:
-    variables = {"variables": profile.environment} if profile.environment else {}
+    variables = {**stop_environment(profile.notice_seconds), **profile.environment}
     actions = {"onEnter": _script("Enter"), "onExit": _script("Exit")}
     files = [_file("Enter", ENTER), _file("Exit", EXIT)]
     script = {"actions": actions, "embeddedFiles": files}
-    return {"name": "Scratch", **variables, "script": script}
+    return {"name": "Scratch", "variables": variables, "script": script}
 
 
 def _script(name: str) -> Template:
