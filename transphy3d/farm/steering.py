@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from transphy3d.errors import RunError
 from transphy3d.farm.attempts import numbers_in, retry_unit
@@ -67,7 +68,7 @@ def cancel_run(root: Path) -> str:
         return ""
     recorded_engine(root).cancel(facts)
     # What was told to end may take its time over it, and `resume` must not take it for alive.
-    kept = {key: facts[key] for key in ("started", "profile", "workers") if key in facts}
+    kept: dict[str, Any] = {key: facts[key] for key in ("started", "profile", "workers") if key in facts}
     remember_engine(root, facts["engine"], kept)
     return str(facts["engine"])
 
