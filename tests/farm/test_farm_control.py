@@ -154,19 +154,19 @@ class Deaf:
         self.told = []
 
     def cancel(self, facts):
-        self.told.append(facts["array"])
+        self.told.append(facts["arrays"])
 
 
 def test_cancel_tells_the_engine_that_was_started_with_its_own_profile(tmp_path, monkeypatch):
     plan(tmp_path)
     engine, made = Deaf(), []
     monkeypatch.setattr(steering, "make_engine", lambda *given: made.append(given) or engine)
-    facts = {"array": "4711", "profile": str(tmp_path / "site.yaml"), "workers": 3}
+    facts = {"arrays": [4711], "profile": str(tmp_path / "site.yaml"), "workers": 3}
     remember_engine(tmp_path, "slurm", facts)
     assert steering.cancel_run(tmp_path) == "slurm"
     assert made == [("slurm", tmp_path / "site.yaml", 3)]
-    assert engine.told == ["4711"]
-    del facts["array"]  # it ends, whoever asks
+    assert engine.told == [[4711]]
+    del facts["arrays"]  # it ends, whoever asks
     assert read_status(tmp_path).engine == {"engine": "slurm", **facts}
     assert read_status(tmp_path).halted == "cancelled"
 

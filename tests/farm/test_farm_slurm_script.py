@@ -8,7 +8,7 @@ import pytest
 
 from transphy3d.errors import JobError
 from transphy3d.farm.engines import slurm_commands
-from transphy3d.farm.engines.slurm import create
+from transphy3d.farm.engines.slurm import create, with_room
 from transphy3d.farm.engines.slurm_profile import Container, Finishing, SlurmProfile, seconds_of
 from transphy3d.farm.engines.slurm_script import scripts, task_count
 from transphy3d.job import load_job
@@ -53,6 +53,20 @@ def test_a_dry_run_needs_neither_slurm_nor_a_run_directory():
 )
 def test_tasks_take_several_units_and_stay_below_the_limit_of_an_array(units, settings, tasks):
     assert task_count(SlurmProfile(**settings), units) == tasks
+
+
+@pytest.mark.parametrize(
+    ("alive", "units", "tasks", "parallel"),
+    [(0, 11_000, 1001, 32), (1, 11_000, 1000, 31), (30, 122, 1, 2), (3, 20, 2, 29)],
+)
+def test_tasks_that_live_leave_the_others_to_submit(alive, units, tasks, parallel):
+    made = scripts(with_room(SlurmProfile(), alive, units), "x", ROOT, units)
+    assert f"#SBATCH --array=0-{tasks - 1}%{min(tasks, parallel)}\n" in made.work
+
+
+@pytest.mark.parametrize(("alive", "units"), [(32, 11_000), (1, 4), (5, 18)])
+def test_enough_tasks_that_live_leave_none(alive, units):
+    assert with_room(SlurmProfile(), alive, units) is None
 
 
 def test_names_with_spaces_and_percent_signs_survive_the_shell_and_slurm():

@@ -212,9 +212,9 @@ def test_room_still_needed_is_foretold_from_what_is_published(tmp_path):
 
 def test_engine_and_halt_are_shown(tmp_path):
     plan(tmp_path)
-    remember_engine(tmp_path, "slurm", {"array": "4711", "finish": "4712"})
+    remember_engine(tmp_path, "slurm", {"arrays": [4711, 4713], "finish": 4714})
     drain(tmp_path)
-    assert "slurm: array 4711, finish 4712" in describe(read_status(tmp_path))
+    assert "slurm: arrays 4711 4713, finish 4714" in describe(read_status(tmp_path))
     assert "draining" in describe(read_status(tmp_path))
     cancel(tmp_path)
     assert read_status(tmp_path).halted == "cancelled"

@@ -51,9 +51,9 @@ class SlurmRun:
         return said.stdout + said.stderr
 
     def jobs(self) -> dict[str, int]:
-        """Ids of the array and of the finishing job."""
+        """Ids of the last array and of the finishing job."""
         facts = json.loads((self.out / "engine.json").read_text())
-        return {"array": facts["array"], "finish": facts["finish"]}
+        return {"array": facts["arrays"][-1], "finish": facts["finish"]}
 
     def attempts(self, unit: int) -> list[dict]:
         files = sorted((self.out / f"units/{unit:06d}/attempts").glob("*.json"))

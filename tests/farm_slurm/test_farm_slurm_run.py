@@ -171,6 +171,23 @@ def test_a_second_call_submits_nothing_while_tasks_are_alive_and_cancel_ends_the
     assert run.outcomes(0) == ["interrupted", "done"]
 
 
+def test_a_run_that_grows_gets_the_tasks_that_living_ones_leave(slurm, run):
+    faults = blender_faults(run.out.with_name("faults"), hold_if=FEW_ARE_MADE)
+    run.render(*faults.settings, sequences=1)
+    before = run.jobs()
+    run.worker()
+    run.render(*faults.settings, sequences=3)
+    jobs = run.jobs()
+    assert not {*jobs.values()} & {*before.values()}
+    wait_for(lambda: len(workers(run.out)) == 2, "both tasks that may are at work", WAIT_SECONDS)
+    faults.let_go()
+    jobs_end(slurm)
+    assert [run.outcomes(unit) for unit in range(3)] == [["done"]] * 3
+    states = {int(row["JobId"]): row["JobState"] for row in slurm.jobs()}
+    assert (states[before["finish"]], states[jobs["finish"]]) == ("CANCELLED", "COMPLETED")
+    assert verify(run.out / "shards") == []
+
+
 def test_a_full_scratch_disk_sends_a_task_elsewhere(slurm, tmp_path, small_disk, undisturbed):
     if small_disk is None:
         pytest.skip("mounting a small file system needs root")

@@ -181,5 +181,6 @@ def engine(status: Status) -> str:
     name, started = facts.pop("engine", ""), facts.pop("started", None)
     if started:
         facts["started"] = time.strftime("%Y-%m-%d %H:%M", time.localtime(started))
-    details = ", ".join(f"{key} {value}" for key, value in facts.items() if value)
+    words = {key: " ".join(map(str, v)) if isinstance(v, list) else v for key, v in facts.items()}
+    details = ", ".join(f"{key} {value}" for key, value in words.items() if value)
     return escape(f"{name}: {details}" if details else name)

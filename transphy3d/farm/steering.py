@@ -68,7 +68,9 @@ def cancel_run(root: Path) -> str:
         return ""
     recorded_engine(root).cancel(facts)
     # What was told to end may take its time over it, and `resume` must not take it for alive.
-    kept: dict[str, Any] = {key: facts[key] for key in ("started", "profile", "workers") if key in facts}
+    kept: dict[str, Any] = {
+        key: facts[key] for key in ("started", "profile", "workers") if key in facts
+    }
     remember_engine(root, facts["engine"], kept)
     return str(facts["engine"])
 

@@ -60,27 +60,36 @@ class SlurmEngine:
 
     def describe(self, job: Job, root: Path) -> str:
         """Both scripts."""
-        made = self._scripts(job, root)
+        made = _scripts(self.profile, job, root)
         return f"{made.work}\n{made.finish}"
 
     def start(self, job: Job, root: Path, progress: Progress) -> Facts:
-        """Submit the array and what finishes it, unless tasks of this run still wait or run."""
+        """Submit an array of the tasks that do not wait or run yet, and what finishes the run.
+
+        The finishing job waits for all tasks, and takes the place of the one before.
+        """
         facts = started_engine(root)
-        if alive := unfinished(facts):
+        alive = unfinished(facts)
+        profile = with_room(self.profile, len(alive), _open_units(job, RunDir(root.resolve())))
+        if profile is None:
             progress.event("still at work, nothing submitted", tasks=" ".join(alive[:10]))
             return facts
-        made = self._scripts(job, root)
+        made = _scripts(profile, job, root)
         folder = log_folder(root.resolve())
         write_text(folder / "work.sh", made.work)
         write_text(folder / "finish.sh", made.finish)
         array = slurm.submit(str(folder / "work.sh"))
+        arrays = sorted({array, *(int(task.partition("_")[0]) for task in alive)})
+        waits = f"--dependency=afterany:{':'.join(map(str, arrays))}"
         try:
-            last = slurm.submit(str(folder / "finish.sh"), f"--dependency=afterany:{array}")
+            last = slurm.submit(str(folder / "finish.sh"), waits)
+            if alive:
+                slurm.cancel([facts["finish"]])
         except RunError:
             slurm.cancel([array])  # nobody would find it again
             raise
         progress.event("submitted", job=array, finishing_job=last, logs=str(folder))
-        return {"array": array, "finish": last, "logs": str(folder)}
+        return {"arrays": arrays, "finish": last, "logs": str(folder)}
 
     def is_over(self, facts: Facts) -> bool:
         """Whether no task waits or runs any more; a controller that is silent for now is no end."""
@@ -91,11 +100,8 @@ class SlurmEngine:
 
     def cancel(self, facts: Facts) -> None:
         """End the jobs that `start` submitted."""
-        slurm.cancel(facts[key] for key in ("array", "finish") if key in facts)
-
-    def _scripts(self, job: Job, root: Path) -> Scripts:
-        run = RunDir(root.resolve())
-        return scripts(self.profile, job.name, run.root, _open_units(job, run), _troubled(run))
+        if "arrays" in facts:
+            slurm.cancel([*facts["arrays"], facts["finish"]])
 
     def _check_shared(self, job: Job, root: Path) -> None:
         """Raise RunError or JobError for a folder or file that nodes would not see."""
@@ -173,7 +179,7 @@ class SlurmEngine:
 
     def _try_out(self, job: Job, root: Path) -> None:
         """Let Slurm itself judge both scripts. Raises RunError with its words and a remedy."""
-        made = self._scripts(job, root)
+        made = _scripts(self.profile, job, root)
         with tempfile.TemporaryDirectory() as folder:
             for what, text in (("tasks", made.work), ("finish", made.finish)):
                 file = Path(folder) / "script.sh"
@@ -186,7 +192,24 @@ class SlurmEngine:
 
 def unfinished(facts: Facts) -> list[str]:
     """Tasks of a started run that wait or run."""
-    return slurm.unfinished([facts["array"]]) if "array" in facts else []
+    return slurm.unfinished(facts["arrays"]) if "arrays" in facts else []
+
+
+def with_room(profile: SlurmProfile, alive: int, units: int) -> SlurmProfile | None:
+    """The profile with the tasks that `alive` ones leave of those for so many open units.
+
+    None where they leave none, or run as many at a time as may.
+    """
+    tasks, parallel = task_count(profile, units) - alive, profile.parallel - alive
+    if tasks < 1 or parallel < 1:
+        return None
+    return profile.model_copy(update={"array_limit": tasks, "parallel": parallel})
+
+
+def _scripts(profile: SlurmProfile, job: Job, root: Path) -> Scripts:
+    """Both scripts for what is open."""
+    run = RunDir(root.resolve())
+    return scripts(profile, job.name, run.root, _open_units(job, run), _troubled(run))
 
 
 def _is_outside(path: Path, folders: list[Path]) -> bool:
