@@ -54,3 +54,12 @@ def give_up(run, index, outcome="crash", **facts):
     """A unit set aside after one try."""
     judged = record(run, index, outcome=outcome, **facts)
     set_aside(run, index, judged)
+
+
+class Clock:
+    """A monotonic clock that a test turns."""
+
+    now = 0.0
+
+    def __call__(self):
+        return self.now

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 
 import pytest
+from run_records import Clock
 
 from transphy3d.config import RunConfig
 from transphy3d.farm import lease as leases
@@ -17,15 +18,6 @@ from transphy3d.farm.lease import Holder, LostClaim, Observer, alone, beating, r
 
 LEASE = 100.0
 ELSEWHERE = Holder("elsewhere", 1, "boot", "pid:1", 1)
-
-
-class Clock:
-    """A monotonic clock that a test turns."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """When the driver of a run on Ray asks once more for a sequence that gets no further."""
 
 import pytest
-from run_records import FRAMES, plan, publish, record
+from run_records import FRAMES, Clock, plan, publish, record
 
 from transphy3d.farm.engines.ray_driver import Settings, _Driver, _Flight, _reissue_stragglers
 from transphy3d.farm.lease import Observer
@@ -12,15 +12,6 @@ from transphy3d.progress import make_progress
 STUCK = 1
 LOOK_SECONDS = 1.0
 SETTINGS = Settings({}, cores=1, parallel=None, patient=False, environment={}, token="")
-
-
-class Clock:
-    """A monotonic clock that a test turns."""
-
-    now = 0.0
-
-    def __call__(self):
-        return self.now
 
 
 @pytest.fixture
