@@ -6,6 +6,7 @@ import tiny_dkt
 from synthetic import make
 
 from transphy3d.dkt.config import TrainingJob, load_training_job
+from transphy3d.files import write_text
 
 JOB = """
 name: tiny
@@ -33,7 +34,7 @@ def lay_out(root: Path) -> Path:
 def job(root: Path, *overrides: str, steps: int = 4, ema: float = 0.0) -> TrainingJob:
     """The job, read from a file as users write it."""
     path = root / f"job-{steps}-{ema}.yaml"
-    path.write_text(JOB.format(steps=steps, ema=ema))
+    write_text(path, JOB.format(steps=steps, ema=ema))  # whole for ranks that write it at once
     return load_training_job(path, overrides)
 
 
