@@ -68,10 +68,13 @@ def cluster(head, hidden):
 def start(cluster, tmp_path):
     """Starts a job on the cluster; what still runs of it ends with the test."""
     profile = tmp_path / "ray.yaml"
-    profile.write_text(yaml.safe_dump({"address": cluster.address, "gpus": 1}))
     started = []
 
-    def begin(out, *extra):
+    def begin(out, *extra, faults=None):
+        settings = {"address": cluster.address, "gpus": 1}
+        # By the profile, as plugins are not loaded where the scene was made by an earlier try.
+        settings["environment"] = faults.environment if faults else {}
+        profile.write_text(yaml.safe_dump(settings))
         options = ("--out", out, "--engine", "ray", "--profile", profile, "--progress", "json")
         process = subprocess.Popen(
             command("render", "smoke", *options, *SETTINGS, *extra),
@@ -245,7 +248,7 @@ def test_a_killed_worker_and_a_dead_machine_cost_no_sequence_and_no_frame(
 ):
     out = tmp_path / "run"
     faults = blender_faults(tmp_path / "faults", hold_if=TWO_ARE_MADE)
-    process = start(out, *faults.settings, "--set", "sequences=2")
+    process = start(out, "--set", "sequences=2", faults=faults)
     wait_for(lambda: len(pictures(out, 0)) == 2, process)
     os.kill(ray_worker_of(out, 0), signal.SIGKILL)
     kept = pictures(out, 0)
@@ -269,21 +272,21 @@ def test_a_driver_may_be_killed_stopped_and_drained_and_started_again(
 ):
     out = tmp_path / "run"
     faults = blender_faults(tmp_path / "faults", hold_if=TWO_ARE_MADE)
-    process = start(out, *faults.settings, "--set", "sequences=3")
+    process = start(out, "--set", "sequences=3", faults=faults)
     wait_for(lambda: pictures(out, 0) and pictures(out, 1), process)
     process.kill()
     process.wait()
     wait_for_end(lambda: not [*processes_of(out, "0"), *processes_of(out, "1")])
     kept = pictures(out, 0)
 
-    process = start(out, *faults.settings, "--set", "sequences=3")
+    process = start(out, "--set", "sequences=3", faults=faults)
     wait_for(lambda: len(attempts(out, 0)) == 2, process)
     process.send_signal(signal.SIGTERM)
     code, _, said = ended(process)
     assert code == 75, said
     assert attempts(out, 0)[-1]["outcome"] == "interrupted"
 
-    process = start(out, *faults.settings, "--set", "sequences=3")
+    process = start(out, "--set", "sequences=3", faults=faults)
     wait_for(lambda: len(attempts(out, 0)) == 3, process)
     assert run_cli("drain", "--out", out).returncode == 0
     faults.let_go()
