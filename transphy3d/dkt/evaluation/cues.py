@@ -17,7 +17,7 @@ LUMA = (0.2126, 0.7152, 0.0722)
 
 def darkness(recording: Recording) -> NDArray[np.float64]:
     """1 - luma of the display values."""
-    return 1 - _luma(recording["rgb"][:])
+    return 1 - luma(recording["rgb"][:])
 
 
 def image_gradient(recording: Recording) -> NDArray[np.float64]:
@@ -27,9 +27,10 @@ def image_gradient(recording: Recording) -> NDArray[np.float64]:
 
 def gradient_magnitude(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(T, H, W) of pictures (T, H, W, 3), by central differences within a frame."""
-    down, right = np.gradient(_luma(rgb), axis=(1, 2))
+    down, right = np.gradient(luma(rgb), axis=(1, 2))
     return np.hypot(down, right)
 
 
-def _luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+def luma(rgb: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Luma of display values, in [0, 1]."""
     return rgb @ np.array(LUMA) / 255

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.optimize import minimize
 
+from transphy3d.dkt.evaluation.cues import luma
 from transphy3d.errors import JobError
 from transphy3d.groundtruth.camera import pixel_rays, project, transform
 from transphy3d.shards.draws import generator
@@ -31,7 +32,6 @@ NEAREST, FARTHEST, STEPS = 0.1, 20.0, 36  # metres
 STARTS = 6
 APART = 0.3  # of the logarithms of two starts' inverse depths
 TRUNCATED = 1.0  # of local deviations
-LUMA = (0.2126, 0.7152, 0.0722)  # ITU-R BT.709
 # What a tenth more or less depth must add to the difference for the scale to be believed.
 MIN_RISE = 0.03
 
@@ -152,11 +152,11 @@ def _sight(
 
 def _contrasts(picture: NDArray[np.uint8]) -> list[NDArray[np.float64]]:
     """Luma less its surroundings' mean, over their deviation, (H, W) by level of BLURS."""
-    luma = picture @ np.array(LUMA)
+    grey = 255 * luma(picture)
     found = []
     for blur in BLURS:
-        sigma = blur * luma.shape[1]
-        smooth = gaussian_filter(luma, sigma)
+        sigma = blur * grey.shape[1]
+        smooth = gaussian_filter(grey, sigma)
         mean = gaussian_filter(smooth, 4 * sigma)
         deviation = np.sqrt(gaussian_filter((smooth - mean) ** 2, 4 * sigma))
         found.append((smooth - mean) / (deviation + 1))
